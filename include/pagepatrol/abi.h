@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/*
+ * The one contract between user space, the BPF programs and the kernel module:
+ * types and constants only. It depends on fixed-width types alone and compiles
+ * as C11, C++20, kernel C and for the BPF target (tests/unit/abi_test does it).
+ *
+ * Rules for changing it: append only, no implicit padding, no pointer, bool or
+ * enum as a field; bump PP_ABI_VERSION when the meaning of a field changes.
+ */
+#ifndef PAGEPATROL_ABI_H
+#define PAGEPATROL_ABI_H
+
+#if defined(__bpf__)
+/* the BPF programs bring __u8 ... __s64 with their kernel types */
+#else
+#include <linux/types.h>
+#endif
+
+#define PP_ABI_VERSION 1u
+
+/* Where the loader pins what it loads. Everybody may run the door program
+ * (mode 0444, no maps, no state); maps and links live in the 0700 folder. */
+#define PP_PIN_DIR "/sys/fs/bpf/pagepatrol"
+#define PP_PIN_DOOR PP_PIN_DIR "/upload"
+#define PP_PIN_PRIVATE PP_PIN_DIR "/private"
+
+/* Ranges one process may have; more are refused with -E2BIG. */
+#define PP_MAX_RANGES 1024u
+/* Ranges a process may have before it needs a table of the large class. */
+#define PP_SMALL_RANGES 64u
+
+/*
+ * What is to become of the page-cache pages of a range (struct pp_range.action).
+ * PIN:        never reclaimed, as long as the pressure valve is shut
+ * ACTIVATE:   treated as hot: active list when brought in and when pushed
+ * DEACTIVATE: first to go: inactive list, accessed bits cleared
+ * STREAM:     what this mapping brought in is dropped behind the reader once
+ *             memory is tight; what was cached before stays
+ */
+#define PP_ACTION_NONE 0u
+#define PP_ACTION_PIN 1u
+#define PP_ACTION_ACTIVATE 2u
+#define PP_ACTION_DEACTIVATE 3u
+#define PP_ACTION_STREAM 4u
+#define PP_NR_ACTIONS 5u
+
+/* struct pp_range.flags: turn read-ahead off for the mapped file (what
+ * MADV_RANDOM asks for, without making the kernel ignore that pages are used) */
+#define PP_RANGE_NO_READAHEAD 0x01u
+#define PP_RANGE_FLAGS PP_RANGE_NO_READAHEAD
+
+/**
+ * struct pp_range - a part of the address space and what is to become of it
+ * @start: first byte; a multiple of the page size
+ * @end: one past the last byte; a multiple of the page size, above @start
+ * @id: names the range within its process; not 0, not used again for another
+ * @action: PP_ACTION_*; not NONE
+ * @flags: PP_RANGE_* bits
+ * @rule: number of the rule in the policy file, from 1; for people to read
+ *
+ * A table of ranges is sorted by @start and its ranges do not overlap.
+ */
+struct pp_range {
+	__u64 start;
+	__u64 end;
+	__u32 id;
+	__u8 action;
+	__u8 flags;
+	__u16 rule;
+};
+
+/* struct pp_request.op */
+#define PP_OP_SET 1u
+
+/**
+ * struct pp_request - context of the pinned upload program, in and out
+ * @version: PP_ABI_VERSION; otherwise -EPROTO
+ * @op: PP_OP_SET: replace the table of the calling process
+ * @ranges: address of @nr_ranges struct pp_range in the caller's memory
+ * @nr_ranges: 0 to PP_MAX_RANGES
+ * @reserved: 0
+ * @start: first byte of the part of the address space that changes with this
+ *	call: ranges of the new table that start in [@start, @end) are acted on at once
+ *	(ACTIVATE, DEACTIVATE, read-ahead); what STREAM ranges of the old table
+ *	have pending in it is dropped before the call returns to user space
+ * @end: one past its last byte; equal to @start if nothing is to be done now
+ * @result: out: 0, or a negative errno; the table is unchanged on error:
+ *	-ENODEV  PagePatrol was unloaded: the program may be re-opened later
+ *	-EPROTO  @version is not the kernel side's
+ *	-EINVAL  unknown op, reserved not 0, ranges not aligned, wrapping,
+ *		 unsorted, overlapping, with an unknown action or flag
+ *	-ERANGE  a range lies outside the user address space
+ *	-EFAULT  @ranges can't be read
+ *	-E2BIG   @nr_ranges is above PP_MAX_RANGES
+ *	-EDQUOT  the user has too many processes with ranges
+ *	-EAGAIN  another thread of the process is in the middle of a call
+ *	-ENOMEM  no memory for the table now
+ */
+struct pp_request {
+	__u32 version;
+	__u32 op;
+	__u64 ranges;
+	__u32 nr_ranges;
+	__u32 reserved;
+	__u64 start;
+	__u64 end;
+	__s64 result;
+};
+
+/*
+ * Counters. One list serves the totals (per-CPU array), the ranges and the
+ * printout. Pages are base pages.
+ */
+#define PP_STAT_FAULTS 0u	 /* page-cache faults in a range (filemap_fault) */
+#define PP_STAT_INSERTED 1u	 /* pages brought in by such faults */
+#define PP_STAT_DROPPED 2u	 /* pages handed to drop behind a stream */
+#define PP_STAT_SPARED 3u	 /* pages of a stream left, memory was not tight */
+#define PP_STAT_ASKED 4u	 /* reclaim asked "was this page used?" */
+#define PP_STAT_KEPT 5u		 /* ... and was told yes */
+#define PP_STAT_VALVE 6u	 /* ... was told no, the pressure valve was open */
+#define PP_STAT_ACTIVATED 7u	 /* pages handed to the active list */
+#define PP_STAT_DEACTIVATED 8u	 /* pages handed to the inactive list */
+#define PP_STAT_STALE 9u	 /* faults on another file than the range's */
+/* totals only, from here on */
+#define PP_NR_RANGE_STATS 10u
+#define PP_STAT_UPLOADS 10u	 /* tables accepted */
+#define PP_STAT_REFUSED 11u	 /* tables refused, for any reason */
+#define PP_STAT_REFUSED_INVALID 12u /* ... -EINVAL, -ERANGE, -EFAULT, -EPROTO */
+#define PP_STAT_REFUSED_QUOTA 13u   /* ... -E2BIG, -EDQUOT */
+#define PP_STAT_FORKS 14u	 /* tables copied to a forked child */
+#define PP_STAT_EXITS 15u	 /* tables removed with their address space */
+#define PP_STAT_QUEUE_FAILED 16u /* kfunc refused: no memory, or not there */
+#define PP_NR_STATS 17u
+
+#ifdef __cplusplus
+#define PP_STATIC_ASSERT(cond, text) static_assert(cond, text)
+#else
+#define PP_STATIC_ASSERT(cond, text) _Static_assert(cond, text)
+#endif
+PP_STATIC_ASSERT(sizeof(struct pp_range) == 24, "struct pp_range is 24 bytes");
+PP_STATIC_ASSERT(sizeof(struct pp_request) == 48, "struct pp_request is 48 bytes");
+
+#endif /* PAGEPATROL_ABI_H */
