@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash disable=SC2034
+# What the scripts of this folder share: where things are, how they speak, the
+# list of Debian packages. Sourced by bash scripts; it runs nothing by itself
+# and must not print to stdout, which belongs to the callers' results.
+
+pp_repo=$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
+pp_cache=${PAGEPATROL_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/pagepatrol}
+pp_build=${PAGEPATROL_BUILD:-$pp_repo/build}
+pp_name=${0##*/}
+
+# Debian puts mkfs, depmod and bpftool there; an ordinary user's PATH lacks it.
+case ":$PATH:" in
+*:/usr/sbin:*) ;;
+*) PATH=$PATH:/usr/sbin:/sbin ;;
+esac
+
+say() { printf '%s: %s\n' "$pp_name" "$*" >&2; }
+hint() { printf '  HINT: %s\n' "$*" >&2; }
+
+# die MESSAGE [HINT]: ends with status 125, "the script itself failed".
+die() {
+	say "$1"
+	[ $# -lt 2 ] || hint "$2"
+	exit 125
+}
+
+# Prints the paragraph that starts with "Usage:" in the calling script's header.
+usage() { sed -n '/^# Usage:/,/^[^#]*$/{s/^# \{0,1\}//p}' "$0"; }
+
+# with_lock FILE COMMAND...: one at a time over all processes of the machine;
+# the lock goes with the process, so an interrupted run leaves none behind.
+with_lock() {
+	local file=$1
+	shift
+	mkdir -p "$(dirname -- "$file")" || die "can't create $(dirname -- "$file")" "set PAGEPATROL_CACHE to a folder you may write to"
+	(
+		flock 9 || die "can't lock $file"
+		"$@" 9>&-
+	) 9>"$file"
+}
+
+# Every Debian 12 package that is needed, with its reason.
+pp_packages() {
+	sed 's/[[:space:]]*#.*//; /^$/d' <<'LIST'
+g++                  # user space, C++20
+meson                # build
+ninja-build          # build
+pkg-config           # finds the libraries below
+libbpf-dev           # loads the BPF programs
+libtomlplusplus-dev  # reads policies
+libgtest-dev         # tests
+bpftool              # skeletons from BPF objects
+make                 # kernel module
+gcc-12               # kernel module: the compiler Debian's kernel was built with
+pahole               # kernel module: its BTF
+kmod                 # depmod for the unpacked kernel
+qemu-system-x86      # the VM
+busybox-static       # first process of the VM
+cpio                 # initramfs of the VM
+xz-utils             # kernel modules are compressed
+e2fsprogs            # the VM's scratch disk
+python3              # test report, demo report
+ripgrep              # the demo's unmodified program
+strace               # tests look at what reaches the kernel
+util-linux           # flock
+LIST
+}
+# The compiler for BPF programs, best first.
+pp_bpf_compilers="clang-19 clang-16"
