@@ -10,11 +10,7 @@
 #ifndef PAGEPATROL_ABI_H
 #define PAGEPATROL_ABI_H
 
-#if defined(__bpf__)
-/* the BPF programs bring __u8 ... __s64 with their kernel types */
-#else
 #include <linux/types.h>
-#endif
 
 #define PP_ABI_VERSION 1u
 

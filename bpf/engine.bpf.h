@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the engine's programs share: maps, parameters, counters and the look-up of
+ * the range that an address lies in.
+ *
+ * A table is read without a lock (in faults and in reclaim) while its process
+ * replaces it: it has two halves, the writer fills the idle one and then flips
+ * seq. A reader copies what it found and looks at seq again; if that moved, it
+ * has no opinion.
+ */
+#ifndef PP_ENGINE_BPF_H
+#define PP_ENGINE_BPF_H
+
+#include "kernel_types.bpf.h"
+#include "kfuncs.bpf.h"
+#include "maps.h"
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, PP_MAX_SMALL_TABLES);
+	__type(key, u64);
+	__type(value, struct pp_small_table);
+} pp_small_tables SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, PP_MAX_LARGE_TABLES);
+	__type(key, u64);
+	__type(value, struct pp_large_table);
+} pp_large_tables SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, PP_MAX_RANGE_STATES);
+	__type(key, struct pp_range_key);
+	__type(value, struct pp_range_state);
+} pp_range_states SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, PP_NR_STATS);
+	__type(key, u32);
+	__type(value, u64);
+} pp_totals SEC(".maps");
+
+/* How many tables hash to a slot; 0: an mm there has none for certain. */
+__u32 pp_filter[PP_FILTER_SLOTS];
+
+/* --- parameters, set by the loader before the programs are loaded --- */
+
+/* Processes with ranges that one user may have. */
+const volatile __u32 cfg_max_tables_per_user = 1024;
+/* Pages that count as "no room": a stream starts to drop when fewer are left. */
+const volatile __u32 cfg_margin_pages = 512;
+/* Pages behind the reader that stay: it may still be at them (fault-around). */
+const volatile __u32 cfg_lag_pages = 64;
+/* scan_control.priority falls from 12 to 0 as reclaim gets desperate; the
+ * pressure valve of an action is open at and below this one. */
+const volatile int cfg_valve_activate = 2;
+const volatile int cfg_valve_pin = 0;
+
+/* What a look-up found, copied. */
+struct pp_found {
+	u64 mm;
+	struct pp_table_head *head;
+	struct pp_range range;
+};
+
+/*
+ * The key of an address space: its ctx_id where the architecture has one, as it
+ * is never used again; else its address. Not the pid: threads, vfork, a dead
+ * group leader and faults on behalf of others all break that.
+ */
+static __always_inline u64 pp_mm_key(struct mm_struct *mm)
+{
+	if (bpf_core_field_exists(mm->context.ctx_id))
+		return mm->context.ctx_id;
+	return (u64)mm;
+}
+
+static __always_inline u32 *pp_filter_slot(u64 mm)
+{
+	return &pp_filter[(mm ^ (mm >> 14)) & (PP_FILTER_SLOTS - 1)];
+}
+
+static __always_inline void pp_count(u32 stat, u64 n)
+{
+	u64 *total = bpf_map_lookup_elem(&pp_totals, &stat);
+
+	if (total)
+		*total += n;
+}
+
+static __always_inline void pp_count_range(struct pp_range_state *state,
+					   u32 stat, u64 n)
+{
+	pp_count(stat, n);
+	if (state && stat < PP_NR_RANGE_STATS)
+		__sync_fetch_and_add(&state->stats[stat], n);
+}
+
+/*
+ * 1 if x <= y, for values below 2^63, without a branch: with one the verifier
+ * would follow 2^10 paths through an unrolled search.
+ */
+static __always_inline u64 pp_le(u64 x, u64 y)
+{
+	u64 d = x - y - 1;
+
+	asm volatile("%0 >>= 63" : "+r"(d));
+	return d;
+}
+
+/*
+ * Index of the last of @nr sorted ranges in a half that starts at or below
+ * @addr (0 if there is none such: check the range). @slots: of both halves.
+ */
+static __always_inline u32 pp_search(const struct pp_range *ranges, u32 slots,
+				     u32 half, u32 nr, u64 addr)
+{
+	u32 base = half * (slots / 2), pos = 0;
+
+#pragma unroll
+	for (u32 step = PP_MAX_RANGES / 2; step; step >>= 1) {
+		u32 try = pos | step;
+
+		if (step >= slots / 2)
+			continue;
+		pos |= step * (u32)(pp_le(try + 1, nr) &
+				    pp_le(ranges[(base + try) & (slots - 1)].start,
+					  addr));
+	}
+	return (base + pos) & (slots - 1);
+}
+
+static __always_inline bool pp_find_in(struct pp_table_head *head,
+				       const struct pp_range *ranges, u32 slots,
+				       u64 addr, struct pp_found *found)
+{
+	u32 seq = *(volatile u32 *)&head->seq, half = seq & 1;
+	u32 nr = *(volatile u32 *)&head->nr[half], i;
+
+	if (!nr || nr > slots / 2)
+		return false;
+	i = pp_search(ranges, slots, half, nr, addr);
+	found->range = ranges[i];
+	found->head = head;
+	barrier();
+	return found->range.start <= addr && addr < found->range.end &&
+	       *(volatile u32 *)&head->seq == seq;
+}
+
+/* Finds the range of address space @mm that @addr lies in. */
+static __always_inline bool pp_find(u64 mm, u64 addr, struct pp_found *found)
+{
+	struct pp_small_table *small;
+	struct pp_large_table *large;
+
+	found->mm = mm;
+	small = bpf_map_lookup_elem(&pp_small_tables, &mm);
+	if (small)
+		return pp_find_in(&small->head, small->ranges,
+				  2 * PP_SMALL_RANGES, addr, found);
+	large = bpf_map_lookup_elem(&pp_large_tables, &mm);
+	if (large)
+		return pp_find_in(&large->head, large->ranges,
+				  2 * PP_MAX_RANGES, addr, found);
+	return false;
+}
+
+static __always_inline struct pp_range_state *pp_state_of(u64 mm, u32 id)
+{
+	struct pp_range_key key = { .mm = mm, .id = id };
+
+	return bpf_map_lookup_elem(&pp_range_states, &key);
+}
+
+#endif

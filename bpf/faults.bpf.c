@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What happens to the pages that a fault in a range brings in.
+ *
+ * filemap_fault() is entered (with the address), brings in pages in the same
+ * thread, read-ahead included (each seen by the page-cache tracepoint), and is
+ * left, nearly always with VM_FAULT_RETRY after I/O: then the mmap lock is gone
+ * and vmf->vma must not be looked at again, so all that is needed is remembered
+ * at entry. The pages are told to the module when the fault is left.
+ */
+#include "runs.bpf.h"
+
+/* Pages brought in, one after the other; read-ahead skips what is cached. */
+#define PIECES 4
+
+struct piece {
+	u64 start;
+	u64 end;
+};
+
+/* The fault that a thread is in. */
+struct fault {
+	u64 mapping; /* struct address_space of the file; 0: none of ours */
+	u64 delta; /* address = (index << PAGE_SHIFT) + delta */
+	u64 address;
+	u64 mm;
+	u64 start, end; /* of the range */
+	u32 id;
+	u32 action;
+	u32 nr;
+	struct piece piece[PIECES];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct fault);
+} pp_faults SEC(".maps");
+
+static __always_inline struct fault *my_fault(u64 flags)
+{
+	return bpf_task_storage_get(&pp_faults,
+				    (void *)bpf_get_current_task_btf(), 0, flags);
+}
+
+static __always_inline struct pp_range_state *make_state(u64 mm, u32 id)
+{
+	struct pp_range_key key = { .mm = mm, .id = id };
+	struct pp_range_state none = {}, *state;
+
+	state = bpf_map_lookup_elem(&pp_range_states, &key);
+	if (state)
+		return state;
+	bpf_map_update_elem(&pp_range_states, &key, &none, BPF_NOEXIST);
+	return bpf_map_lookup_elem(&pp_range_states, &key);
+}
+
+/*
+ * Is it the file that the range was first seen with? Another one got there
+ * behind the shim's back (a raw munmap and mmap): not the policy's business.
+ */
+static __always_inline bool same_file(struct pp_range_state *state,
+				      struct address_space *mapping)
+{
+	u64 ino = mapping->host->i_ino;
+	u32 dev = mapping->host->i_sb->s_dev;
+
+	if (!state->ino) {
+		state->dev = dev;
+		state->ino = ino;
+		return true;
+	}
+	return state->ino == ino && state->dev == dev;
+}
+
+SEC("fentry/filemap_fault")
+int BPF_PROG(fault_enter, struct vm_fault *vmf)
+{
+	struct vm_area_struct *vma = vmf->vma;
+	struct mm_struct *mm = vma->vm_mm;
+	u64 key = pp_mm_key(mm), address;
+	struct address_space *mapping;
+	struct pp_range_state *state;
+	struct pp_found found;
+	struct fault *f;
+
+	if (!*pp_filter_slot(key))
+		return 0;
+	address = vmf->address & PAGE_MASK;
+	if (!pp_find(key, address, &found))
+		return 0;
+	/* a fault on behalf of another process (ptrace, process_vm_readv) */
+	if (mm != bpf_get_current_task_btf()->mm)
+		return 0;
+	state = make_state(key, found.range.id);
+	if (!state)
+		return 0;
+	mapping = vma->vm_file->f_mapping;
+	if (!same_file(state, mapping)) {
+		pp_count_range(state, PP_STAT_STALE, 1);
+		return 0;
+	}
+	pp_count_range(state, PP_STAT_FAULTS, 1);
+
+	/* a forked child's first fault, or the first one failed */
+	if ((found.head->flags & (PP_TABLE_KEEPS | PP_TABLE_ASKED)) == PP_TABLE_KEEPS) {
+		__sync_fetch_and_or(&found.head->flags, PP_TABLE_ASKED);
+		if (bpf_pp_subscribe())
+			__sync_fetch_and_and(&found.head->flags, ~PP_TABLE_ASKED);
+	}
+
+	f = my_fault(BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (!f)
+		return 0;
+	f->delta = address - (vmf->pgoff << PAGE_SHIFT);
+	f->address = address;
+	f->mm = key;
+	f->start = found.range.start;
+	f->end = found.range.end;
+	f->id = found.range.id;
+	f->action = found.range.action;
+	f->nr = 0;
+	f->mapping = (u64)mapping;
+	return 0;
+}
+
+SEC("tp_btf/mm_filemap_add_to_page_cache")
+int BPF_PROG(page_added, struct folio *folio)
+{
+	struct fault *f = my_fault(0);
+	u64 start, end, pages = 1;
+	u32 last;
+
+	if (!f || !f->mapping || (u64)folio->mapping != f->mapping)
+		return 0;
+	if (folio->flags & (1ul << bpf_core_enum_value(enum pageflags, PG_head)))
+		pages = folio->_folio_nr_pages;
+	start = (folio->index << PAGE_SHIFT) + f->delta;
+	end = start + (pages << PAGE_SHIFT);
+	last = (f->nr - 1) & (PIECES - 1);
+	if (f->nr && f->piece[last].end == start) {
+		f->piece[last].end = end;
+		return 0;
+	}
+	if (f->nr >= PIECES)
+		return 0; /* the rest stays in the cache, as if found there */
+	last = f->nr & (PIECES - 1);
+	f->piece[last].start = start;
+	f->piece[last].end = end;
+	f->nr++;
+	return 0;
+}
+
+/* Adds what a fault brought in to the run that it goes on, or starts one. */
+static __always_inline struct pp_run *extend(struct pp_range_state *state,
+					     u8 action, u64 start, u64 end)
+{
+	struct pp_run *oldest = &state->runs[0];
+
+	state->clock++;
+	for (u32 i = 0; i < PP_RUNS; i++) {
+		struct pp_run *run = &state->runs[i];
+
+		if (run->end == start && run->start < run->end) {
+			run->end = end;
+			run->stamp = state->clock;
+			return run;
+		}
+		if (run->start >= run->end || run->stamp < oldest->stamp)
+			oldest = run;
+		if (oldest->start >= oldest->end)
+			oldest->stamp = 0;
+	}
+	pp_run_release(state, action, oldest->start, oldest->end);
+	oldest->start = start;
+	oldest->end = end;
+	oldest->stamp = state->clock;
+	return oldest;
+}
+
+/* Releases what the reader at @address has passed of the run it is in. */
+static __always_inline void release_behind(struct pp_range_state *state,
+					   u8 action, u64 address)
+{
+	u64 lag = (u64)cfg_lag_pages << PAGE_SHIFT;
+
+	for (u32 i = 0; i < PP_RUNS; i++) {
+		struct pp_run *run = &state->runs[i];
+		u64 start = run->start, end = run->end;
+
+		if (start >= end || address < start + 2 * lag || address > end)
+			continue;
+		if (end > address - lag)
+			end = address - lag;
+		run->start = end;
+		pp_run_release(state, action, start, end);
+	}
+}
+
+SEC("fexit/filemap_fault")
+int BPF_PROG(fault_leave, struct vm_fault *vmf)
+{
+	struct fault *f = my_fault(0);
+	struct pp_range_state *state;
+	u8 action;
+
+	if (!f || !f->mapping)
+		return 0;
+	f->mapping = 0;
+	state = pp_state_of(f->mm, f->id);
+	if (!state)
+		return 0;
+	action = f->action;
+	for (u32 i = 0; i < PIECES && i < f->nr; i++) {
+		u64 start = f->piece[i].start, end = f->piece[i].end;
+
+		if (start < f->start)
+			start = f->start;
+		if (end > f->end)
+			end = f->end;
+		if (start >= end)
+			continue;
+		pp_count_range(state, PP_STAT_INSERTED, (end - start) >> PAGE_SHIFT);
+		if (action == PP_ACTION_STREAM || action == PP_ACTION_DEACTIVATE) {
+			extend(state, action, start, end);
+			continue;
+		}
+		if (bpf_pp_activate(start, end))
+			pp_count(PP_STAT_QUEUE_FAILED, 1);
+		else
+			pp_count_range(state, PP_STAT_ACTIVATED, (end - start) >> PAGE_SHIFT);
+	}
+	if (action == PP_ACTION_STREAM || action == PP_ACTION_DEACTIVATE)
+		release_behind(state, action, f->address);
+	return 0;
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The kernel's types as far as the programs read them: names only, the offsets
+ * come from the running kernel's BTF (CO-RE). Written out so that the build
+ * needs no BTF of any kernel.
+ */
+#ifndef PP_KERNEL_TYPES_BPF_H
+#define PP_KERNEL_TYPES_BPF_H
+
+#include <linux/bpf.h>
+#include <linux/types.h>
+#include <stdbool.h>
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+
+typedef __u8 u8;
+typedef __u16 u16;
+typedef __u32 u32;
+typedef __u64 u64;
+typedef __s64 s64;
+
+#define PAGE_SHIFT 12
+#define PAGE_SIZE (1ul << PAGE_SHIFT)
+#define PAGE_MASK (~(PAGE_SIZE - 1))
+#define CLONE_VM 0x00000100
+
+#define EAGAIN 11
+#define ENOMEM 12
+#define EFAULT 14
+#define ENODEV 19
+#define EINVAL 22
+#define E2BIG 7
+#define ERANGE 34
+#define EPROTO 71
+#define EDQUOT 122
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+typedef struct {
+	u64 ctx_id;
+} mm_context_t;
+
+struct mm_struct {
+	unsigned long task_size;
+	mm_context_t context;
+};
+
+struct task_struct {
+	struct mm_struct *mm;
+	int tgid;
+};
+
+struct super_block {
+	u32 s_dev;
+};
+
+struct inode {
+	unsigned long i_ino;
+	struct super_block *i_sb;
+};
+
+struct address_space {
+	struct inode *host;
+};
+
+struct file {
+	struct address_space *f_mapping;
+};
+
+struct vm_area_struct {
+	struct mm_struct *vm_mm;
+	struct file *vm_file;
+};
+
+struct vm_fault {
+	struct vm_area_struct *vma;
+	unsigned long pgoff;
+	unsigned long address;
+};
+
+struct folio {
+	unsigned long flags;
+	struct address_space *mapping;
+	unsigned long index;
+	unsigned int _folio_nr_pages;
+};
+
+struct reclaim_stat;
+
+enum pageflags {
+	PG_head = 6,
+};
+
+#pragma clang attribute pop
+
+#endif

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Prototypes of the module's kfuncs; what each does stands in kernel/main.c. */
+#ifndef PP_KFUNCS_BPF_H
+#define PP_KFUNCS_BPF_H
+
+#include "kernel_types.bpf.h"
+
+#define PP_READAHEAD_DEFAULT 0xffffffffu
+
+extern int bpf_pp_subscribe(void) __ksym;
+extern int bpf_pp_activate(u64 start, u64 end) __ksym;
+extern int bpf_pp_deactivate(u64 start, u64 end) __ksym;
+extern int bpf_pp_drop(u64 start, u64 end) __ksym;
+extern int bpf_pp_set_readahead(u64 start, u64 end, u32 pages) __ksym;
+extern int bpf_pp_memory_tight(u32 margin) __ksym;
+
+#endif

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Tables live and die with their address space: a forked child gets a copy, the
+ * end of an address space, whatever ended it, removes table and range states.
+ */
+#include "engine.bpf.h"
+#include "account.bpf.h"
+
+static __always_inline void copied(struct pp_table_head *head)
+{
+	head->lock = 0;
+	head->flags &= PP_TABLE_KEEPS; /* the child has no subscription yet */
+	head->subscribe_errors = 0;
+}
+
+/*
+ * fork: clone with CLONE_VM shares the address space and so the table. Another
+ * thread of the parent may be replacing the table meanwhile; the idle half is
+ * then torn in the copy too, the half in use is not, as one replacement can't
+ * touch both within the few microseconds of the copy.
+ */
+SEC("tp_btf/task_newtask")
+int BPF_PROG(task_newtask, struct task_struct *task, u64 clone_flags)
+{
+	struct mm_struct *parent_mm = bpf_get_current_task_btf()->mm;
+	struct mm_struct *child_mm = task->mm;
+	struct pp_small_table *small;
+	struct pp_large_table *large;
+	u64 parent, child;
+
+	if (!parent_mm || !child_mm || (clone_flags & CLONE_VM))
+		return 0;
+	parent = pp_mm_key(parent_mm);
+	child = pp_mm_key(child_mm);
+	if (parent == child || !*pp_filter_slot(parent))
+		return 0;
+	small = bpf_map_lookup_elem(&pp_small_tables, &parent);
+	large = small ? NULL : bpf_map_lookup_elem(&pp_large_tables, &parent);
+	if (!small && !large)
+		return 0;
+	if (!pp_user_charge(small ? small->head.uid : large->head.uid))
+		return 0;
+	if (small && !bpf_map_update_elem(&pp_small_tables, &child, small, BPF_NOEXIST)) {
+		small = bpf_map_lookup_elem(&pp_small_tables, &child);
+		if (small)
+			copied(&small->head);
+	} else if (large && !bpf_map_update_elem(&pp_large_tables, &child, large, BPF_NOEXIST)) {
+		large = bpf_map_lookup_elem(&pp_large_tables, &child);
+		if (large)
+			copied(&large->head);
+	} else {
+		pp_user_uncharge(small ? small->head.uid : large->head.uid);
+		return 0;
+	}
+	pp_filter_add(child, 1);
+	pp_count(PP_STAT_FORKS, 1);
+	return 0;
+}
+
+struct remove_ctx {
+	u64 mm;
+	struct pp_small_table *small;
+	struct pp_large_table *large;
+};
+
+static long remove_state(u32 i, struct remove_ctx *ctx)
+{
+	struct pp_range_key key = { .mm = ctx->mm };
+	struct pp_small_table *small = ctx->small;
+	struct pp_large_table *large = ctx->large;
+	u32 half;
+
+	if (small) {
+		half = small->head.seq & 1;
+		key.id = small->ranges[(half * PP_SMALL_RANGES + i) &
+				       (2 * PP_SMALL_RANGES - 1)].id;
+	} else if (large) {
+		half = large->head.seq & 1;
+		key.id = large->ranges[(half * PP_MAX_RANGES + i) &
+				       (2 * PP_MAX_RANGES - 1)].id;
+	}
+	bpf_map_delete_elem(&pp_range_states, &key);
+	return 0;
+}
+
+/* fentry, not the tracepoint: that is skipped for a process without mappings */
+SEC("fentry/exit_mmap")
+int BPF_PROG(exit_mmap, struct mm_struct *mm)
+{
+	struct remove_ctx rm = { .mm = pp_mm_key(mm) };
+	struct pp_table_head *head;
+	u32 uid;
+
+	if (!*pp_filter_slot(rm.mm))
+		return 0;
+	rm.small = bpf_map_lookup_elem(&pp_small_tables, &rm.mm);
+	rm.large = bpf_map_lookup_elem(&pp_large_tables, &rm.mm);
+	if (rm.small)
+		head = &rm.small->head;
+	else if (rm.large)
+		head = &rm.large->head;
+	else
+		return 0;
+	uid = head->uid;
+	bpf_loop(head->nr[head->seq & 1], remove_state, &rm, 0);
+	if (rm.small && !bpf_map_delete_elem(&pp_small_tables, &rm.mm))
+		pp_filter_add(rm.mm, -1);
+	if (rm.large && !bpf_map_delete_elem(&pp_large_tables, &rm.mm))
+		pp_filter_add(rm.mm, -1);
+	pp_user_uncharge(uid);
+	pp_count(PP_STAT_EXITS, 1);
+	return 0;
+}
+
+/* How the module's subscription went; a failed one is tried again by a fault. */
+SEC("fentry/pp_subscribed")
+int BPF_PROG(subscribed, struct mm_struct *mm, int error)
+{
+	u64 key = pp_mm_key(mm);
+	struct pp_small_table *small = bpf_map_lookup_elem(&pp_small_tables, &key);
+	struct pp_large_table *large;
+	struct pp_table_head *head;
+
+	if (small) {
+		head = &small->head;
+	} else {
+		large = bpf_map_lookup_elem(&pp_large_tables, &key);
+		if (!large)
+			return 0;
+		head = &large->head;
+	}
+	if (!error) {
+		__sync_fetch_and_or(&head->flags, PP_TABLE_SUBSCRIBED);
+	} else {
+		head->subscribe_errors++;
+		__sync_fetch_and_and(&head->flags, ~PP_TABLE_ASKED);
+	}
+	return 0;
+}

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: Apache-2.0
+// Brings the kernel side into force and takes it out again.
+//
+// Everything is pinned, so no process has to stay: the door (which anybody may
+// run) at PP_PIN_DOOR, maps and links in the private folder. Unloading is
+// removing the pins; what the kernel then frees by itself is what it did.
+#include "loader.hpp"
+
+#include <cerrno>
+#include <cstdarg>
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/mount.h>
+#include <unistd.h>
+
+#include <linux/magic.h>
+#include <linux/types.h>
+
+#include "maps.h" // before the skeletons, which name its types
+
+#include "door.skel.h"
+#include "engine.skel.h"
+#include "module.hpp"
+
+namespace pagepatrol {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+const fs::path pin_dir = PP_PIN_DIR;
+const fs::path pin_private = PP_PIN_PRIVATE;
+
+// What libbpf says goes into the error of the step that failed.
+thread_local std::string libbpf_log;
+
+int keep_log(libbpf_print_level level, const char* format, va_list args) {
+    if (level == LIBBPF_DEBUG)
+        return 0;
+    char line[1024];
+    vsnprintf(line, sizeof(line), format, args);
+    if (libbpf_log.size() < 16384)
+        libbpf_log += line;
+    return 0;
+}
+
+Error bpf_error(const std::string& what, int err = errno) {
+    Error error{err < 0 ? -err : err, what, ""};
+    if (error.code == EPERM)
+        error.hint = "needs root (CAP_BPF, CAP_PERFMON, CAP_SYS_ADMIN)";
+    if (!libbpf_log.empty())
+        error.what += "\n" + libbpf_log;
+    return error;
+}
+
+template <typename Skeleton, void (*Destroy)(Skeleton*)> struct Deleter {
+    void operator()(Skeleton* skeleton) const { Destroy(skeleton); }
+};
+using Door = std::unique_ptr<door, Deleter<door, door::destroy>>;
+using Engine = std::unique_ptr<engine, Deleter<engine, engine::destroy>>;
+
+Result<void> mount_bpffs() {
+    struct statfs info {};
+    if (statfs("/sys/fs/bpf", &info) == 0 && info.f_type == BPF_FS_MAGIC)
+        return {};
+    if (mount("bpf", "/sys/fs/bpf", "bpf", 0, "mode=1777") != 0)
+        return Error{errno, "mounting bpffs on /sys/fs/bpf", "needs root"};
+    return {};
+}
+
+/// Removes every pin; links and programs go with their last pin.
+void remove_pins() {
+    std::error_code ignored;
+    // first the links, so that nothing is answered from maps half gone
+    if (fs::exists(pin_private, ignored)) {
+        for (const auto& entry : fs::directory_iterator(pin_private, ignored))
+            if (entry.path().filename().string().starts_with("link_"))
+                fs::remove(entry.path(), ignored);
+        for (const auto& entry : fs::directory_iterator(pin_private, ignored))
+            fs::remove(entry.path(), ignored);
+    }
+    fs::remove(pin_private, ignored);
+    fs::remove(PP_PIN_DOOR, ignored);
+    fs::remove(pin_dir, ignored);
+}
+
+void set_parameters(engine* programs, const LoadOptions& options) {
+    auto* parameters = programs->rodata;
+    if (options.tables_per_user)
+        parameters->cfg_max_tables_per_user = *options.tables_per_user;
+    if (options.margin_pages)
+        parameters->cfg_margin_pages = *options.margin_pages;
+    if (options.lag_pages)
+        parameters->cfg_lag_pages = *options.lag_pages;
+    if (options.valve_activate)
+        parameters->cfg_valve_activate = *options.valve_activate;
+    if (options.valve_pin)
+        parameters->cfg_valve_pin = *options.valve_pin;
+}
+
+Result<Door> load_door() {
+    Door loaded(door::open_and_load());
+    if (!loaded)
+        return bpf_error("loading the upload program");
+    return loaded;
+}
+
+Result<Engine> load_engine(int door_fd, const LoadOptions& options) {
+    Engine programs(engine::open());
+    if (!programs)
+        return bpf_error("opening the BPF programs");
+    set_parameters(programs.get(), options);
+    if (int err = bpf_program__set_attach_target(programs->progs.handle, door_fd, "pp_handle"))
+        return bpf_error("targeting the upload program", err);
+    if (int err = engine::load(programs.get()))
+        return bpf_error("loading the BPF programs", err);
+    return programs;
+}
+
+Result<void> pin_link(bpf_program* program, bpf_link* link) {
+    const std::string name = bpf_program__name(program);
+    if (!link)
+        return bpf_error("attaching the BPF program " + name);
+    const int err = bpf_link__pin(link, (pin_private / ("link_" + name)).c_str());
+    // the pin holds the link from here on
+    bpf_link__disconnect(link);
+    bpf_link__destroy(link);
+    if (err)
+        return bpf_error("pinning the link of " + name, err);
+    return {};
+}
+
+Result<void> pin_engine(engine* programs) {
+    bpf_map* map;
+    bpf_object__for_each_map(map, programs->obj) {
+        const std::string name = bpf_map__name(map);
+        if (!name.starts_with("pp_"))
+            continue; // .rodata and .bss
+        if (int err = bpf_map__pin(map, (pin_private / name).c_str()))
+            return bpf_error("pinning the map " + name, err);
+    }
+    // Readers first, the writer last: nothing is pushed before all is in place.
+    bpf_program* program;
+    bpf_object__for_each_program(program, programs->obj) {
+        if (program == programs->progs.handle)
+            continue;
+        if (auto done = pin_link(program, bpf_program__attach(program)); !done)
+            return done;
+    }
+    return pin_link(programs->progs.handle,
+                    bpf_program__attach_freplace(programs->progs.handle, 0, nullptr));
+}
+
+Result<void> pin_door(door* loaded) {
+    if (int err = bpf_program__pin(loaded->progs.upload, PP_PIN_DOOR))
+        return bpf_error("pinning the upload program", err);
+    if (chmod(PP_PIN_DOOR, 0444) != 0)
+        return Error{errno, "chmod of " PP_PIN_DOOR, ""};
+    return {};
+}
+
+Result<void> make_pin_dirs() {
+    if (mkdir(pin_dir.c_str(), 0711) != 0 || chmod(pin_dir.c_str(), 0711) != 0)
+        return Error{errno, "making " + pin_dir.string(),
+                     errno == EEXIST ? "PagePatrol is loaded already: ppctl unload" : "needs root"};
+    if (mkdir(pin_private.c_str(), 0700) != 0)
+        return Error{errno, "making " + pin_private.string(), ""};
+    return {};
+}
+
+Result<void> load_programs(const LoadOptions& options) {
+    auto door_program = load_door();
+    if (!door_program)
+        return door_program.error();
+    auto programs = load_engine(bpf_program__fd((*door_program)->progs.upload), options);
+    if (!programs)
+        return programs.error();
+    if (auto done = pin_engine(programs->get()); !done)
+        return done;
+    return pin_door(door_program->get());
+}
+
+} // namespace
+
+Result<void> load(const LoadOptions& options) {
+    libbpf_set_print(keep_log);
+    libbpf_log.clear();
+    if (auto done = mount_bpffs(); !done)
+        return done;
+    if (fs::exists(PP_PIN_DOOR))
+        return Error{EEXIST, "PagePatrol is loaded already", "ppctl unload first"};
+    remove_pins(); // what an interrupted load left
+    auto inserted = module::insert(options.module_path);
+    if (!inserted)
+        return inserted.error();
+    auto done = make_pin_dirs();
+    if (done)
+        done = load_programs(options);
+    if (!done) {
+        remove_pins();
+        if (*inserted)
+            (void)bool(module::remove());
+    }
+    return done;
+}
+
+Result<void> unload() {
+    std::error_code ignored;
+    const bool pinned = fs::exists(pin_dir, ignored);
+    if (!pinned && !module::present())
+        return Error{ENOENT, "PagePatrol is not loaded", ""};
+    if (geteuid() != 0)
+        return Error{EPERM, "unloading PagePatrol", "needs root"};
+    remove_pins();
+    return module::present() ? module::remove() : Result<void>();
+}
+
+} // namespace pagepatrol

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/*
+ * Layout of the engine's maps, for the BPF programs that fill them and for the
+ * tools (as root) that read them. Private to one build: not an ABI.
+ */
+#ifndef PP_MAPS_H
+#define PP_MAPS_H
+
+#include <pagepatrol/abi.h>
+
+/* Address spaces with ranges, by size class. Large tables are 48 KiB each and
+ * set aside at load; small ones are made when needed. */
+#define PP_MAX_SMALL_TABLES 16384
+#define PP_MAX_LARGE_TABLES 64
+#define PP_MAX_USERS 4096
+#define PP_MAX_RANGE_STATES 131072
+
+/* Counting filter in front of the tables; a power of two. */
+#define PP_FILTER_SLOTS 16384
+
+/* struct pp_table_head.flags */
+#define PP_TABLE_ASKED 0x1u	 /* a subscription was asked for */
+#define PP_TABLE_SUBSCRIBED 0x2u /* ... and made */
+#define PP_TABLE_KEEPS 0x4u	 /* has a range that reclaim must ask about */
+
+struct pp_table_head {
+	__u32 lock; /* 1 while a writer is at the idle half */
+	__u32 seq;  /* its lowest bit is the half in use */
+	__u32 nr[2]; /* ranges in each half */
+	__u32 flags;
+	__u32 subscribe_errors;
+	__u32 uid;
+	__u32 tgid; /* who pushed first, for people to read */
+	char comm[16];
+};
+
+struct pp_small_table {
+	struct pp_table_head head;
+	struct pp_range ranges[2 * PP_SMALL_RANGES];
+};
+
+struct pp_large_table {
+	struct pp_table_head head;
+	struct pp_range ranges[2 * PP_MAX_RANGES];
+};
+
+struct pp_range_key {
+	__u64 mm;
+	__u32 id;
+	__u32 pad;
+};
+
+/*
+ * A stream in progress: what a reader brought in and has not yet passed.
+ * Addresses of the process, page aligned; empty if end <= start.
+ */
+struct pp_run {
+	__u64 start;
+	__u64 end;
+	__u64 stamp; /* pp_range_state.clock when last extended */
+};
+
+#define PP_RUNS 8
+
+/*
+ * Made at the first fault in a range, removed with it. Written by all threads
+ * of the process without a lock: counters may miss one now and then, and a run
+ * may be mixed up by two threads at once; that costs a page brought in again or
+ * left in the cache, nothing else (the module checks each range it is given).
+ */
+struct pp_range_state {
+	__u64 ino; /* the file seen first in the range; 0: none yet */
+	__u32 dev;
+	__u32 clock;
+	__u64 stats[PP_NR_RANGE_STATS];
+	struct pp_run runs[PP_RUNS];
+};
+
+#endif

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reads what the kernel side knows, from the pinned maps.
+#include "loader.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <memory>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <unistd.h>
+
+#include "maps.h"
+#include "module.hpp"
+
+namespace pagepatrol {
+
+// one name per PP_STAT_* and PP_ACTION_*, in their order
+const char* const stat_names[PP_NR_STATS] = {
+    "faults",      "inserted", "dropped", "spared",          "asked",         "kept",
+    "valve",       "activated", "deactivated", "stale",      "uploads",       "refused",
+    "refused_invalid", "refused_quota", "forks", "exits",    "queue_failed",
+};
+const char* const action_names[PP_NR_ACTIONS] = {"none", "pin", "activate", "deactivate", "stream"};
+
+namespace {
+
+class Fd {
+  public:
+    explicit Fd(int fd) : fd_(fd) {}
+    Fd(const Fd&) = delete;
+    Fd& operator=(const Fd&) = delete;
+    ~Fd() {
+        if (fd_ >= 0)
+            close(fd_);
+    }
+    operator int() const { return fd_; }
+
+  private:
+    int fd_;
+};
+
+int open_map(const char* name) {
+    return bpf_obj_get((std::string(PP_PIN_PRIVATE "/") + name).c_str());
+}
+
+void read_totals(Status& status) {
+    const Fd totals(open_map("pp_totals"));
+    std::vector<uint64_t> per_cpu(std::max(1, libbpf_num_possible_cpus()));
+    for (uint32_t i = 0; totals >= 0 && i < PP_NR_STATS; ++i) {
+        if (bpf_map_lookup_elem(totals, &i, per_cpu.data()) != 0)
+            continue;
+        for (const uint64_t n : per_cpu)
+            status.totals[i] += n;
+    }
+}
+
+ProcessStatus describe(uint64_t mm, const pp_table_head& head, const pp_range* ranges,
+                       uint32_t slots, int states) {
+    ProcessStatus process{};
+    process.mm = mm;
+    process.tgid = head.tgid;
+    process.uid = head.uid;
+    process.comm.assign(head.comm, strnlen(head.comm, sizeof(head.comm)));
+    process.subscribed = head.flags & PP_TABLE_SUBSCRIBED;
+    process.subscribe_errors = head.subscribe_errors;
+    const uint32_t half = head.seq & 1;
+    for (uint32_t i = 0; i < std::min(head.nr[half], slots); ++i) {
+        RangeStatus range{};
+        range.range = ranges[half * slots + i];
+        const pp_range_key key{mm, range.range.id, 0};
+        pp_range_state state{};
+        if (bpf_map_lookup_elem(states, &key, &state) == 0)
+            std::copy(std::begin(state.stats), std::end(state.stats), range.stats);
+        process.ranges.push_back(range);
+    }
+    return process;
+}
+
+template <typename Table>
+void read_tables(Status& status, const char* name, uint32_t slots, int states) {
+    const Fd map(open_map(name));
+    const auto table = std::make_unique<Table>();
+    uint64_t key = 0, *previous = nullptr, next;
+    while (map >= 0 && bpf_map_get_next_key(map, previous, &next) == 0) {
+        key = next;
+        previous = &key;
+        if (bpf_map_lookup_elem(map, &key, table.get()) == 0)
+            status.processes.push_back(describe(key, table->head, table->ranges, slots, states));
+    }
+}
+
+} // namespace
+
+Result<Status> status() {
+    Status now;
+    now.module = module::present();
+    if (now.module) {
+        now.module_version = module::attribute("version");
+        now.subscriptions = std::atoi(module::attribute("parameters/subscriptions").c_str());
+    }
+    now.loaded = access(PP_PIN_DOOR, F_OK) == 0;
+    if (!now.loaded)
+        return now;
+    std::error_code error;
+    std::filesystem::directory_iterator entries(PP_PIN_PRIVATE, error);
+    if (error)
+        return Error{error.value(), "reading " PP_PIN_PRIVATE, "only root may see everybody's ranges"};
+    for (const auto& entry : entries)
+        if (const auto name = entry.path().filename().string(); name.starts_with("link_"))
+            now.programs.push_back(name.substr(5));
+    std::sort(now.programs.begin(), now.programs.end());
+    const Fd states(open_map("pp_range_states"));
+    read_tables<pp_small_table>(now, "pp_small_tables", PP_SMALL_RANGES, states);
+    read_tables<pp_large_table>(now, "pp_large_tables", PP_MAX_RANGES, states);
+    read_totals(now);
+    return now;
+}
+
+} // namespace pagepatrol

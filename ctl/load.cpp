@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+// ppctl load: module and BPF programs into force.
+#include <charconv>
+#include <optional>
+
+#include <loader.hpp>
+
+#include "command.hpp"
+
+namespace ppctl {
+
+namespace {
+
+template <typename Number>
+bool parse(const std::string& text, long long least, long long most, std::optional<Number>& to) {
+    long long value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error != std::errc() || end != text.data() + text.size() || value < least || value > most)
+        return false;
+    to = static_cast<Number>(value);
+    return true;
+}
+
+int run(const Arguments& arguments) {
+    pagepatrol::LoadOptions options;
+    for (size_t i = 0; i < arguments.size(); i += 2) {
+        const std::string& name = arguments[i];
+        if (i + 1 == arguments.size())
+            return misused(load_command, "unknown option, or no value for it: " + name);
+        const std::string& value = arguments[i + 1];
+        bool good = true;
+        if (name == "--module")
+            options.module_path = value;
+        else if (name == "--max-processes-per-user")
+            good = parse(value, 0, 16384, options.tables_per_user);
+        else if (name == "--margin-pages")
+            good = parse(value, 0, 1 << 20, options.margin_pages);
+        else if (name == "--lag-pages")
+            good = parse(value, 0, 1 << 20, options.lag_pages);
+        else if (name == "--valve-activate")
+            good = parse(value, -1, 12, options.valve_activate);
+        else if (name == "--valve-pin")
+            good = parse(value, -1, 12, options.valve_pin);
+        else
+            return misused(load_command, "unknown option " + name);
+        if (!good)
+            return misused(load_command, "not a number in range for " + name + ": " + value);
+    }
+    if (auto done = pagepatrol::load(options); !done)
+        return fail("load", done.error().text());
+    return 0;
+}
+
+} // namespace
+
+const Command load_command = {
+    "load",
+    "insert the module, load the BPF programs (root)",
+    "[--module FILE] [--max-processes-per-user N] [--margin-pages N] [--lag-pages N]\n"
+    "           [--valve-activate PRIORITY] [--valve-pin PRIORITY]",
+    run,
+};
+
+} // namespace ppctl

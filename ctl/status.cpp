@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+// ppctl status: module, programs, processes, ranges, counters; for people or as JSON.
+#include <cinttypes>
+#include <cstdio>
+
+#include <loader.hpp>
+
+#include "command.hpp"
+
+namespace ppctl {
+
+using namespace pagepatrol;
+
+namespace {
+
+/// A string as a JSON literal; comm may hold any byte.
+std::string quoted(const std::string& text) {
+    std::string out = "\"";
+    for (const char c : text) {
+        char escaped[8];
+        if (c == '"' || c == '\\') {
+            out += '\\';
+            out += c;
+        } else if (static_cast<unsigned char>(c) < 0x20 || static_cast<unsigned char>(c) > 0x7e) {
+            std::snprintf(escaped, sizeof(escaped), "\\u%04x", static_cast<unsigned char>(c));
+            out += escaped;
+        } else {
+            out += c;
+        }
+    }
+    return out + "\"";
+}
+
+std::string counters_json(const uint64_t* stats, unsigned count) {
+    std::string out = "{";
+    for (unsigned i = 0; i < count; ++i)
+        out += (i ? ", \"" : "\"") + std::string(stat_names[i]) + "\": " + std::to_string(stats[i]);
+    return out + "}";
+}
+
+const char* action_name(const pp_range& range) {
+    return range.action < PP_NR_ACTIONS ? action_names[range.action] : "?";
+}
+
+void print_json(const Status& now) {
+    std::printf("{\"module\": %s, \"module_version\": %s, \"subscriptions\": %d, \"loaded\": %s,\n"
+                " \"programs\": [",
+                now.module ? "true" : "false", quoted(now.module_version).c_str(),
+                now.subscriptions, now.loaded ? "true" : "false");
+    for (size_t i = 0; i < now.programs.size(); ++i)
+        std::printf("%s%s", i ? ", " : "", quoted(now.programs[i]).c_str());
+    std::printf("],\n \"totals\": %s,\n \"processes\": [",
+                counters_json(now.totals, PP_NR_STATS).c_str());
+    for (size_t i = 0; i < now.processes.size(); ++i) {
+        const ProcessStatus& process = now.processes[i];
+        std::printf("%s\n  {\"pid\": %u, \"uid\": %u, \"comm\": %s, \"subscribed\": %s, "
+                    "\"subscribe_errors\": %u, \"ranges\": [",
+                    i ? "," : "", process.tgid, process.uid, quoted(process.comm).c_str(),
+                    process.subscribed ? "true" : "false", process.subscribe_errors);
+        for (size_t j = 0; j < process.ranges.size(); ++j) {
+            const pp_range& range = process.ranges[j].range;
+            std::printf("%s\n   {\"start\": %" PRIu64 ", \"end\": %" PRIu64
+                        ", \"action\": \"%s\", \"rule\": %u, \"read_ahead\": %s, \"counters\": %s}",
+                        j ? "," : "", static_cast<uint64_t>(range.start),
+                        static_cast<uint64_t>(range.end), action_name(range), range.rule,
+                        range.flags & PP_RANGE_NO_READAHEAD ? "false" : "true",
+                        counters_json(process.ranges[j].stats, PP_NR_RANGE_STATS).c_str());
+        }
+        std::printf("]}");
+    }
+    std::printf("]}\n");
+}
+
+void print_counters(const uint64_t* stats, unsigned count, const char* indent) {
+    bool any = false;
+    for (unsigned i = 0; i < count; ++i) {
+        if (!stats[i])
+            continue;
+        std::printf("%s%s %" PRIu64, any ? ", " : indent, stat_names[i], stats[i]);
+        any = true;
+    }
+    if (any)
+        std::printf("\n");
+}
+
+void print_text(const Status& now) {
+    std::printf("module:    %s\n", now.module ? ("loaded, version " + now.module_version + ", " +
+                                                 std::to_string(now.subscriptions) +
+                                                 " address spaces subscribed").c_str()
+                                              : "not loaded");
+    std::printf("programs:  ");
+    if (!now.loaded)
+        std::printf("not loaded (ppctl load)");
+    for (size_t i = 0; i < now.programs.size(); ++i)
+        std::printf("%s%s", i ? ", " : "", now.programs[i].c_str());
+    std::printf("\nprocesses: %zu\n", now.processes.size());
+    for (const ProcessStatus& process : now.processes) {
+        std::printf("  %u %s (uid %u)%s: %zu ranges\n", process.tgid, process.comm.c_str(),
+                    process.uid, process.subscribed ? ", subscribed" : "", process.ranges.size());
+        for (const RangeStatus& range : process.ranges) {
+            std::printf("    %" PRIx64 "-%" PRIx64 " %s, rule %u%s\n",
+                        static_cast<uint64_t>(range.range.start),
+                        static_cast<uint64_t>(range.range.end), action_name(range.range),
+                        range.range.rule,
+                        range.range.flags & PP_RANGE_NO_READAHEAD ? ", no read-ahead" : "");
+            print_counters(range.stats, PP_NR_RANGE_STATS, "      ");
+        }
+    }
+    print_counters(now.totals, PP_NR_STATS, "total:     ");
+}
+
+int run(const Arguments& arguments) {
+    const bool json = arguments.size() == 1 && arguments[0] == "--json";
+    if (!json && !arguments.empty())
+        return misused(status_command, "unknown argument " + arguments.back());
+    const auto now = status();
+    if (!now)
+        return fail("status", now.error().text());
+    if (json)
+        print_json(now.value());
+    else
+        print_text(now.value());
+    return 0;
+}
+
+} // namespace
+
+const Command status_command = {
+    "status", "module, programs, processes, ranges, counters (root)", "[--json]", run,
+};
+
+} // namespace ppctl
