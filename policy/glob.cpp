@@ -1,0 +1,294 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The glob matcher: check once, expand braces once, then match by two
+// backtracking points (`*` and `**`), without recursion or allocation. Only the
+// last star of each kind has to be remembered: what an earlier one would take
+// more, a later one can take as well. Must not touch the file system.
+#include "glob.hpp"
+
+namespace pagepatrol {
+namespace {
+
+constexpr auto npos = std::string_view::npos;
+
+// Index of the ']' that closes the class opened at `open`, or npos. A ']' right after
+// '[' or '[!' is an ordinary member.
+std::size_t class_end(std::string_view s, std::size_t open) noexcept {
+    std::size_t i = open + 1;
+    if (i < s.size() && (s[i] == '!' || s[i] == '^'))
+        ++i;
+    for (bool first = true; i < s.size(); ++i, first = false) {
+        if (s[i] == '\\')
+            ++i;
+        else if (s[i] == ']' && !first)
+            return i;
+    }
+    return npos;
+}
+
+// `s[open]` is a '[' that class_end() found closed at `end`.
+bool class_matches(std::string_view s, std::size_t open, std::size_t end, char c) noexcept {
+    std::size_t i = open + 1;
+    const bool negated = s[i] == '!' || s[i] == '^';
+    if (negated)
+        ++i;
+    auto member = [&]() noexcept {
+        if (s[i] == '\\' && i + 1 < end)
+            ++i;
+        return static_cast<unsigned char>(s[i++]);
+    };
+    bool found = false;
+    const auto wanted = static_cast<unsigned char>(c);
+    while (i < end) {
+        const unsigned char low = member();
+        unsigned char high = low;
+        if (i + 1 < end && s[i] == '-') {
+            ++i;
+            high = member();
+        }
+        found = found || (low <= wanted && wanted <= high);
+    }
+    return c != '/' && found != negated;
+}
+
+bool fail(GlobError& error, std::size_t offset, std::string what, std::string expected,
+          std::string hint = {}) {
+    error = {offset, std::move(what), std::move(expected), std::move(hint)};
+    return false;
+}
+
+bool check_class(std::string_view s, std::size_t open, std::size_t end, GlobError& error) {
+    std::size_t i = open + 1;
+    if (s[i] == '!' || s[i] == '^')
+        ++i;
+    while (i < end) {
+        if (s[i] == '\\')
+            ++i;
+        const char low = s[i];
+        if (low == '/')
+            return fail(error, i, "'/' in a [...] class", "a class without '/': it never matches one");
+        if (i + 2 < end && s[i + 1] == '-') {
+            std::size_t j = i + 2;
+            if (s[j] == '\\' && j + 1 < end)
+                ++j;
+            if (static_cast<unsigned char>(s[j]) < static_cast<unsigned char>(low))
+                return fail(error, i, "range in a [...] class runs backwards",
+                            "the lower character first",
+                            std::string("write [") + s[j] + "-" + low + "]");
+            i = j;
+        }
+        ++i;
+    }
+    return true;
+}
+
+bool check(std::string_view s, GlobError& error) {
+    std::vector<std::size_t> braces;
+    for (std::size_t i = 0; i < s.size(); ++i) {
+        switch (s[i]) {
+        case '\0':
+            return fail(error, i, "a NUL character", "a path");
+        case '\\':
+            if (++i == s.size())
+                return fail(error, i - 1, "'\\' at the end", "a character after it",
+                            "write \\\\ for a backslash");
+            break;
+        case '[': {
+            const std::size_t end = class_end(s, i);
+            if (end == npos)
+                return fail(error, i, "'[' is never closed", "a ']'", "write \\[ for the character");
+            if (!check_class(s, i, end, error))
+                return false;
+            i = end;
+            break;
+        }
+        case '{':
+            braces.push_back(i);
+            break;
+        case '}':
+            if (braces.empty())
+                return fail(error, i, "'}' without '{'", "a '{' before it",
+                            "write \\} for the character");
+            braces.pop_back();
+            break;
+        case '*':
+            if (s.substr(i, 3) == "***")
+                return fail(error, i, "'***'", "'*' (within a folder) or '**' (across folders)");
+            break;
+        default:
+            break;
+        }
+    }
+    if (!braces.empty())
+        return fail(error, braces.back(), "'{' is never closed", "a '}'",
+                    "write \\{ for the character");
+    return true;
+}
+
+// Appends every combination of the alternatives in `s` to `out`; false when there are too many.
+// `s` has passed check(). The part before `from` holds no braces any more.
+bool expand(const std::string& s, std::size_t from, std::vector<std::string>& out) {
+    std::size_t open = from;
+    for (; open < s.size() && s[open] != '{'; ++open) {
+        if (s[open] == '\\')
+            ++open;
+        else if (s[open] == '[')
+            open = class_end(s, open);
+    }
+    if (open >= s.size()) {
+        if (out.size() == Glob::max_alternatives)
+            return false;
+        out.push_back(s);
+        return true;
+    }
+    std::vector<std::size_t> cuts{open};
+    std::size_t i = open + 1;
+    for (unsigned depth = 1; depth > 0; ++i) {
+        if (s[i] == '\\')
+            ++i;
+        else if (s[i] == '[')
+            i = class_end(s, i);
+        else if (s[i] == '{')
+            ++depth;
+        else if (s[i] == '}' && --depth == 0)
+            cuts.push_back(i);
+        else if (s[i] == ',' && depth == 1)
+            cuts.push_back(i);
+    }
+    const std::string head = s.substr(0, open), tail = s.substr(i);
+    for (std::size_t n = 0; n + 1 < cuts.size(); ++n) {
+        const std::string part = s.substr(cuts[n] + 1, cuts[n + 1] - cuts[n] - 1);
+        if (!expand(head + part + tail, open, out))
+            return false;
+    }
+    return true;
+}
+
+std::string escaped(std::string_view literal) {
+    std::string out;
+    for (char c : literal) {
+        if (std::string_view("*?[]{}\\").find(c) != npos)
+            out += '\\';
+        out += c;
+    }
+    return out;
+}
+
+// Does the single-character pattern at p[i] accept c? Moves i behind it.
+bool one(std::string_view p, std::size_t& i, char c) noexcept {
+    switch (p[i]) {
+    case '?':
+        ++i;
+        return c != '/';
+    case '[': {
+        const std::size_t open = i, end = class_end(p, i);
+        i = end + 1;
+        return class_matches(p, open, end, c);
+    }
+    case '\\':
+        ++i;
+        [[fallthrough]];
+    default:
+        return p[i++] == c;
+    }
+}
+
+bool wild(std::string_view p, std::string_view t) noexcept {
+    std::size_t i = 0, j = 0;
+    std::size_t deep_i = npos, deep_j = 0; // where to go on after `**` takes one more
+    std::size_t flat_i = npos, flat_j = 0; // the same for `*`
+    bool folders = false;                  // that `**` is a `**/`: it takes whole folders
+    for (;;) {
+        if (i < p.size() && p[i] == '*') {
+            std::size_t k = i;
+            while (k < p.size() && p[k] == '*')
+                ++k;
+            if (k - i == 1) {
+                flat_i = i = k;
+                flat_j = j;
+                continue;
+            }
+            folders = (i == 0 || p[i - 1] == '/') && k < p.size() && p[k] == '/';
+            deep_i = i = folders ? k + 1 : k;
+            deep_j = j;
+            flat_i = npos;
+            continue;
+        }
+        if (i == p.size() && j == t.size())
+            return true;
+        if (i < p.size() && j < t.size() && one(p, i, t[j])) {
+            ++j;
+            continue;
+        }
+        if (flat_i != npos && flat_j < t.size() && t[flat_j] != '/') {
+            j = ++flat_j;
+            i = flat_i;
+            continue;
+        }
+        if (deep_i == npos)
+            return false;
+        if (folders)
+            deep_j = t.find('/', deep_j);
+        if (deep_j >= t.size())
+            return false;
+        j = ++deep_j;
+        i = deep_i;
+        flat_i = npos;
+    }
+}
+
+} // namespace
+
+std::optional<Glob> Glob::compile(std::string_view text, std::string_view home, GlobError& error) {
+    if (text.empty()) {
+        fail(error, 0, "an empty glob", "a path such as \"/data/*.db\"");
+        return {};
+    }
+    if (text.size() > max_length) {
+        fail(error, 0, "a glob of more than 4096 bytes", "a path");
+        return {};
+    }
+    if (!check(text, error))
+        return {};
+    std::string full(text);
+    if (text[0] == '~') {
+        if (text.size() > 1 && text[1] != '/') {
+            fail(error, 1, "'~' with a user's name", "'~/'", "write the folder out, as in /home/NAME");
+            return {};
+        }
+        if (home.empty()) {
+            fail(error, 0, "'~' but HOME is not set", "an absolute path");
+            return {};
+        }
+        full = escaped(home) + full.substr(1);
+    }
+    Glob glob;
+    glob.text_ = text;
+    if (!expand(full, 0, glob.alternatives_)) {
+        fail(error, 0, "more than 256 alternatives in {...}", "fewer", "use '*' or several rules");
+        return {};
+    }
+    for (const std::string& a : glob.alternatives_) {
+        if (a.empty() || (a[0] != '/' && a[0] != '*')) {
+            fail(error, 0, "a relative path", "a glob that begins with '/', '~/' or '**/'",
+                 "write \"**/" + std::string(text) + "\" for any folder");
+            return {};
+        }
+        if (a[0] == '*' && a.substr(0, 2) != "**") {
+            fail(error, 0, "'*' in front can't match: paths begin with '/'",
+                 "a glob that begins with '/', '~/' or '**/'",
+                 "write \"**/" + std::string(text) + "\" for any folder");
+            return {};
+        }
+    }
+    return glob;
+}
+
+bool Glob::matches(std::string_view path) const noexcept {
+    for (const std::string& a : alternatives_)
+        if (wild(a, path))
+            return true;
+    return false;
+}
+
+} // namespace pagepatrol

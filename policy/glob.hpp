@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Globs on absolute paths. Everything that can be wrong with one is found by
+// compile(), with its position; matches() neither allocates nor fails.
+//
+//   ?      one character, not '/'        [a-z] [!a-z]  one of (not of) these, never '/'
+//   *      any run without '/'           {a,b}         alternatives, may be nested
+//   **     any run, '/' included         **/           no folder or any number of them
+//   ~      the home folder, in front     \x            x itself
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace pagepatrol {
+
+struct GlobError {
+    std::size_t offset = 0; // bytes into the glob
+    std::string what;
+    std::string expected;
+    std::string hint;
+};
+
+class Glob {
+  public:
+    static constexpr std::size_t max_length = 4096;
+    static constexpr std::size_t max_alternatives = 256;
+
+    static std::optional<Glob> compile(std::string_view text, std::string_view home,
+                                       GlobError& error);
+    bool matches(std::string_view path) const noexcept;
+    const std::string& text() const noexcept { return text_; }
+
+  private:
+    std::string text_;
+    std::vector<std::string> alternatives_; // braces and `~` are expanded here
+};
+
+} // namespace pagepatrol

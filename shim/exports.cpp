@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The libc names, and nothing else: each is libc's function to the letter, with
+// one branch before it. errno is set here alone, to what the real call gave.
+// Calls that arrive before the constructor ran see `active` false and pass.
+#undef _FILE_OFFSET_BITS // mmap and mmap64 are two symbols here
+#undef _FORTIFY_SOURCE
+#include "config.hpp"
+#include "core.hpp"
+#include "guard.hpp"
+#include "sys.hpp"
+
+#include <cerrno>
+#include <cstdarg>
+#include <pthread.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+
+using namespace pagepatrol;
+
+namespace {
+
+bool active() noexcept { return core::active.load(std::memory_order_acquire); }
+
+void* pointer_result(long result) noexcept {
+    if (sys::failed(result)) [[unlikely]] {
+        errno = static_cast<int>(-result);
+        return MAP_FAILED;
+    }
+    return reinterpret_cast<void*>(result);
+}
+
+int int_result(long result) noexcept {
+    if (result < 0) [[unlikely]] {
+        errno = static_cast<int>(-result);
+        return -1;
+    }
+    return static_cast<int>(result);
+}
+
+long advise(void* addr, size_t len, int advice) noexcept {
+    return active() ? core::advise(addr, len, advice) : sys::madvise(addr, len, advice);
+}
+
+[[gnu::constructor]] void begin() noexcept {
+    const int kept = errno;
+    if (const Policy* policy = config::find()) {
+        pthread_atfork(Guard::before_fork, Guard::after_fork, Guard::after_fork);
+        core::start(*policy, getauxval(AT_PAGESZ));
+        core::catch_up(reinterpret_cast<const void*>(&begin),
+                       reinterpret_cast<const void*>(getauxval(AT_BASE)));
+    }
+    errno = kept;
+}
+
+} // namespace
+
+#pragma GCC visibility push(default)
+extern "C" {
+
+void* mmap(void* addr, size_t len, int prot, int flags, int fd, off_t off) noexcept {
+    return pointer_result(active() ? core::map(addr, len, prot, flags, fd, off)
+                                   : sys::mmap(addr, len, prot, flags, fd, off));
+}
+
+void* mmap64(void* addr, size_t len, int prot, int flags, int fd, off64_t off) noexcept {
+    return pointer_result(active() ? core::map(addr, len, prot, flags, fd, off)
+                                   : sys::mmap(addr, len, prot, flags, fd, off));
+}
+
+int munmap(void* addr, size_t len) noexcept {
+    return int_result(active() ? core::unmap(addr, len) : sys::munmap(addr, len));
+}
+
+void* mremap(void* addr, size_t old_len, size_t new_len, int flags, ...) noexcept {
+    // libc reads the fifth argument always, too: without MREMAP_FIXED the kernel ignores it,
+    // or takes it as a hint
+    va_list rest;
+    va_start(rest, flags);
+    void* to = va_arg(rest, void*);
+    va_end(rest);
+    return pointer_result(active() ? core::remap(addr, old_len, new_len, flags, to)
+                                   : sys::mremap(addr, old_len, new_len, flags, to));
+}
+
+int madvise(void* addr, size_t len, int advice) noexcept {
+    return int_result(::advise(addr, len, advice));
+}
+
+// Returns the error number and leaves errno alone. DONTNEED does nothing, as in libc: the
+// kernel's of that name would throw data away.
+int posix_madvise(void* addr, size_t len, int advice) noexcept {
+    if (advice == POSIX_MADV_DONTNEED)
+        return 0;
+    return static_cast<int>(-::advise(addr, len, advice));
+}
+
+} // extern "C"
+#pragma GCC visibility pop

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// See log.hpp. Writes to descriptor 2 alone, ignores that it may fail.
+#include "log.hpp"
+
+#include "sys.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+#include <unistd.h>
+
+namespace pagepatrol::log {
+
+bool verbose = false;
+
+bool first(Kind kind) noexcept {
+    static std::atomic<unsigned> said{0};
+    const unsigned bit = 1u << kind;
+    return !(said.load(std::memory_order_relaxed) & bit) && !(said.fetch_or(bit) & bit);
+}
+
+Line::Line() noexcept { *this << "pagepatrol: "; }
+
+Line::~Line() {
+    text_[size_++] = '\n';
+    sys::write(STDERR_FILENO, text_, size_);
+}
+
+Line& Line::operator<<(std::string_view text) noexcept {
+    const std::size_t n = std::min(text.size(), capacity - size_);
+    std::memcpy(text_ + size_, text.data(), n);
+    size_ += n;
+    return *this;
+}
+
+void Line::number(std::uint64_t value, unsigned base) noexcept {
+    char digits[20];
+    std::size_t n = sizeof digits;
+    do
+        digits[--n] = "0123456789abcdef"[value % base];
+    while ((value /= base) != 0);
+    *this << std::string_view(digits + n, sizeof digits - n);
+}
+
+Line& Line::operator<<(std::uint64_t value) noexcept {
+    number(value, 10);
+    return *this;
+}
+
+Line& Line::hex(std::uint64_t value) noexcept {
+    number(value, 16);
+    return *this;
+}
+
+Line& Line::error(long negative_errno) noexcept {
+    // strerrordesc_np() only reads a table; strerror() would allocate
+    if (const char* words = strerrordesc_np(static_cast<int>(-negative_errno)))
+        return *this << words;
+    return *this << "errno " << static_cast<std::uint64_t>(-negative_errno);
+}
+
+} // namespace pagepatrol::log

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// See push.hpp. The door is opened at the first need and kept. Its number is
+// high and close-on-exec, but it lives in the program's own descriptor table: the
+// program may close it or put another file there. So nothing is assumed about the
+// number, and it is closed only after a look at what it is.
+#include "push.hpp"
+
+#include "log.hpp"
+#include "sys.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <fcntl.h>
+
+namespace pagepatrol::push {
+namespace {
+
+constexpr unsigned busy_tries = 64;         // -EAGAIN: another thread is in the upload program
+constexpr std::uint64_t reopen_ms = 1000;   // between two attempts to open the door
+constexpr std::int64_t no_answer = 1;       // what request.result is before the door sets it
+constexpr long high_fd = 512;               // out of the way of programs that count on low numbers
+
+const char* door_path = PP_PIN_DOOR;
+int door = -1;
+std::uint32_t door_id = 0;      // the kernel's number of the program behind `door`
+long door_error = 0;            // why it could not be opened
+std::uint64_t next_try = 0;     // ms; no attempt before
+std::uint64_t missed_start = UINT64_MAX, missed_end = 0; // changes not handed over yet
+
+std::uint64_t pointer(const void* p) noexcept { return reinterpret_cast<std::uint64_t>(p); }
+
+// The kernel's id of the BPF program behind a descriptor; 0 if it is none.
+std::uint32_t program_id(int fd) noexcept {
+    struct bpf_prog_info info;
+    std::memset(&info, 0, sizeof info);
+    union bpf_attr attr;
+    std::memset(&attr, 0, sizeof attr);
+    attr.info.bpf_fd = static_cast<std::uint32_t>(fd);
+    attr.info.info_len = sizeof info;
+    attr.info.info = pointer(&info);
+    return sys::bpf(BPF_OBJ_GET_INFO_BY_FD, &attr, sizeof attr) == 0 ? info.id : 0;
+}
+
+void close_door() noexcept {
+    // A map's or link's id can't be taken for ours: their info has no id at this place that
+    // is the same by more than chance, and a regular file has no info at all.
+    if (door >= 0 && door_id != 0 && program_id(door) == door_id)
+        sys::close(door);
+    door = -1;
+    door_id = 0;
+}
+
+long open_door() noexcept {
+    const std::uint64_t now = sys::milliseconds();
+    if (door_error && now < next_try)
+        return door_error;
+    next_try = now + reopen_ms;
+    union bpf_attr attr;
+    std::memset(&attr, 0, sizeof attr);
+    attr.pathname = pointer(door_path);
+    attr.file_flags = BPF_F_RDONLY;
+    const long fd = sys::bpf(BPF_OBJ_GET, &attr, sizeof attr);
+    if (fd < 0)
+        return door_error = fd;
+    const long limit = sys::fd_limit();
+    const long from = limit > high_fd + 64 ? high_fd : std::max(limit - 8, 3l);
+    const long high = sys::fcntl(static_cast<int>(fd), F_DUPFD_CLOEXEC, from);
+    if (high >= 0) {
+        sys::close(static_cast<int>(fd));
+        door = static_cast<int>(high);
+    } else {
+        door = static_cast<int>(fd); // bpf() descriptors are close-on-exec already
+    }
+    door_id = program_id(door);
+    return door_error = 0;
+}
+
+// One call of the upload program. `answered` says whether it was that program.
+long call_door(struct pp_request& request, bool& answered) noexcept {
+    union bpf_attr attr;
+    std::memset(&attr, 0, sizeof attr);
+    attr.test.prog_fd = static_cast<std::uint32_t>(door);
+    attr.test.ctx_in = pointer(&request); // comes back in place; ctx_out has to be 0
+    attr.test.ctx_size_in = sizeof request;
+    for (unsigned i = 0;; ++i) {
+        request.result = no_answer;
+        const long error = sys::bpf(BPF_PROG_TEST_RUN, &attr, sizeof attr);
+        answered = error == 0 && request.result != no_answer;
+        if (!answered)
+            return error ? error : -EBADF;
+        if (request.result != -EAGAIN || i == busy_tries)
+            return request.result;
+        sys::yield();
+    }
+}
+
+void widen(const struct pp_range* ranges, std::uint32_t count, std::uint64_t& start,
+           std::uint64_t& end) noexcept {
+    if (count == 0)
+        return;
+    const bool empty = start == end;
+    start = empty ? ranges[0].start : std::min<std::uint64_t>(start, ranges[0].start);
+    end = std::max<std::uint64_t>(end, ranges[count - 1].end);
+}
+
+void report(long error, bool have_door) noexcept {
+    if (!have_door) {
+        if (!log::first(log::no_kernel_side))
+            return;
+        log::Line line;
+        line << "the policy has no effect: ";
+        if (error == -ENOENT || error == -ENOTDIR)
+            line << "PagePatrol is not loaded (no " << door_path
+                 << "); the program runs without it. HINT: run `ppctl load` as root";
+        else if (error == -ENODEV)
+            line << "PagePatrol was unloaded; the program goes on without it";
+        else if (error == -EPERM || error == -ENOSYS)
+            line << "bpf(2) is denied here (" << door_path << ": ",
+                line.error(error)
+                    << "); the program runs without it. HINT: a container's seccomp filter has "
+                       "to allow bpf(2)";
+        else if (error == -EACCES)
+            line << "no permission for " << door_path
+                 << "; the program runs without it. HINT: ask the administrator who may use "
+                    "PagePatrol";
+        else
+            line << door_path << ": ", line.error(error) << "; the program runs without it. HINT: "
+                                                            "`ppctl status` as root says more";
+        return;
+    }
+    if (!log::first(log::refused))
+        return;
+    log::Line line;
+    line << "the kernel side refused a table of ranges: ";
+    if (error == -EPROTO)
+        line << "it is of another version than this library. HINT: `ppctl unload`, then `ppctl "
+                "load` of the same version";
+    else if (error == -EDQUOT)
+        line << "this user has too many processes with ranges (quota); this one runs without";
+    else if (error == -E2BIG)
+        line << "more ranges than it takes; the last table it took stays";
+    else
+        line.error(error) << "; the last table it took stays";
+}
+
+} // namespace
+
+void set_door(const char* path) noexcept { door_path = path; }
+
+long table(const struct pp_range* ranges, std::uint32_t count, std::uint64_t start,
+           std::uint64_t end) noexcept {
+    if (missed_end > missed_start) {
+        start = start == end ? missed_start : std::min(start, missed_start);
+        end = std::max(end, missed_end);
+    }
+    struct pp_request request;
+    long error = 0;
+    bool answered = false;
+    // twice: the number may have been reused, or PagePatrol loaded anew, since the last call
+    for (int round = 0; round < 2; ++round) {
+        if (door < 0) {
+            if ((error = open_door()) != 0)
+                break;
+            widen(ranges, count, start, end); // a door that was not open knows nothing of us
+        }
+        request = {PP_ABI_VERSION, PP_OP_SET, pointer(ranges), count, 0, start, end, no_answer};
+        error = call_door(request, answered);
+        if (answered && error != -ENODEV)
+            break;
+        if (answered) { // unloaded
+            close_door();
+            door_error = error;
+        } else if (error == -EBADF || error == -EINVAL) {
+            door = -1; // not ours any more: not ours to close
+            door_id = 0;
+        } else {
+            break;
+        }
+    }
+    if (error == 0) {
+        missed_start = UINT64_MAX;
+        missed_end = 0;
+        return 0;
+    }
+    if (start < end) {
+        missed_start = start;
+        missed_end = end;
+    }
+    // a program that never got a range across and has none now has lost nothing
+    if (count != 0)
+        report(error, answered && error != -ENODEV);
+    return error;
+}
+
+} // namespace pagepatrol::push

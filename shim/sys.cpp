@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The real kernel behind sys.hpp. One system call a function; no decisions here.
+#include "sys.hpp"
+
+#include <cerrno>
+#include <ctime>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/vfs.h>
+
+namespace pagepatrol::sys {
+namespace {
+
+template <class T> long arg(T* pointer) noexcept { return reinterpret_cast<long>(pointer); }
+
+} // namespace
+
+long mmap(void* addr, std::size_t len, int prot, int flags, int fd, std::int64_t off) noexcept {
+    return call(SYS_mmap, arg(addr), static_cast<long>(len), prot, flags, fd, off);
+}
+
+long munmap(void* addr, std::size_t len) noexcept {
+    return call(SYS_munmap, arg(addr), static_cast<long>(len));
+}
+
+long mremap(void* addr, std::size_t old_len, std::size_t new_len, int flags, void* to) noexcept {
+    return call(SYS_mremap, arg(addr), static_cast<long>(old_len), static_cast<long>(new_len), flags,
+                arg(to));
+}
+
+long madvise(void* addr, std::size_t len, int advice) noexcept {
+    return call(SYS_madvise, arg(addr), static_cast<long>(len), advice);
+}
+
+// MS_ASYNC has been only this check since Linux 2.6.19.
+long probe_mapped(std::uint64_t addr, std::size_t len) noexcept {
+    return call(SYS_msync, static_cast<long>(addr), static_cast<long>(len), MS_ASYNC);
+}
+
+long open(const char* path) noexcept {
+    return call(SYS_openat, AT_FDCWD, arg(path), O_RDONLY | O_CLOEXEC);
+}
+
+long close(int fd) noexcept { return call(SYS_close, fd); }
+
+long read(int fd, void* buffer, std::size_t size) noexcept {
+    return call(SYS_read, fd, arg(buffer), static_cast<long>(size));
+}
+
+long write(int fd, const void* buffer, std::size_t size) noexcept {
+    return call(SYS_write, fd, arg(buffer), static_cast<long>(size));
+}
+
+// On 64-bit architectures the kernel's struct stat is libc's.
+long stat(const char* path, struct ::stat* out) noexcept {
+    return call(SYS_newfstatat, AT_FDCWD, arg(path), arg(out), 0);
+}
+
+long fstat(int fd, struct ::stat* out) noexcept { return call(SYS_fstat, fd, arg(out)); }
+
+long filesystem_magic(int fd) noexcept {
+    struct statfs s;
+    return call(SYS_fstatfs, fd, arg(&s)) == 0 ? static_cast<long>(s.f_type) : 0;
+}
+
+long readlink(const char* path, char* buffer, std::size_t size) noexcept {
+    return call(SYS_readlinkat, AT_FDCWD, arg(path), arg(buffer), static_cast<long>(size));
+}
+
+long fcntl(int fd, int command, long argument) noexcept {
+    return call(SYS_fcntl, fd, command, argument);
+}
+
+long bpf(int command, union ::bpf_attr* attr, unsigned size) noexcept {
+    return call(SYS_bpf, command, arg(attr), size);
+}
+
+long fd_limit() noexcept {
+    struct rlimit limit;
+    if (call(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, arg(&limit)) != 0)
+        return 0;
+    return limit.rlim_cur > 1 << 20 ? 1 << 20 : static_cast<long>(limit.rlim_cur);
+}
+
+void yield() noexcept { call(SYS_sched_yield); }
+
+std::uint64_t milliseconds() noexcept {
+    struct timespec now = {};
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &now); // vDSO; can't fail with a valid clock
+    return static_cast<std::uint64_t>(now.tv_sec) * 1000 +
+           static_cast<std::uint64_t>(now.tv_nsec) / 1000000;
+}
+
+bool futex_wait(int* word, int value, unsigned ms) noexcept {
+    const struct timespec limit = {static_cast<time_t>(ms / 1000),
+                                   static_cast<long>(ms % 1000) * 1000000};
+    return call(SYS_futex, arg(word), FUTEX_WAIT_PRIVATE, value, arg(&limit)) == -ETIMEDOUT;
+}
+
+void futex_wake_one(int* word) noexcept { call(SYS_futex, arg(word), FUTEX_WAKE_PRIVATE, 1); }
+
+} // namespace pagepatrol::sys

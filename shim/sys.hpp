@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The kernel as the shim sees it: raw system calls that return a negative errno
+// and never touch errno, so that there is nothing to save or restore. No dlsym,
+// no libc wrapper that could allocate. Tests put their own kernel in place of
+// sys.cpp. What depends on the architecture is in call() alone.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <linux/bpf.h>
+#include <linux/futex.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+namespace pagepatrol::sys {
+
+inline long call(long nr, long a = 0, long b = 0, long c = 0, long d = 0, long e = 0,
+                 long f = 0) noexcept {
+#if defined(__x86_64__)
+    register long r10 asm("r10") = d;
+    register long r8 asm("r8") = e;
+    register long r9 asm("r9") = f;
+    long result;
+    asm volatile("syscall"
+                 : "=a"(result)
+                 : "a"(nr), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
+                 : "rcx", "r11", "memory");
+    return result;
+#elif defined(__aarch64__)
+    register long x8 asm("x8") = nr;
+    register long x0 asm("x0") = a;
+    register long x1 asm("x1") = b;
+    register long x2 asm("x2") = c;
+    register long x3 asm("x3") = d;
+    register long x4 asm("x4") = e;
+    register long x5 asm("x5") = f;
+    asm volatile("svc 0"
+                 : "+r"(x0)
+                 : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5)
+                 : "memory");
+    return x0;
+#else
+#error "add the system call instruction of this architecture"
+#endif
+}
+
+inline bool failed(long result) noexcept { return static_cast<unsigned long>(result) > -4096ul; }
+
+long mmap(void* addr, std::size_t len, int prot, int flags, int fd, std::int64_t off) noexcept;
+long munmap(void* addr, std::size_t len) noexcept;
+long mremap(void* addr, std::size_t old_len, std::size_t new_len, int flags, void* to) noexcept;
+long madvise(void* addr, std::size_t len, int advice) noexcept;
+// 0 if every page of the range is mapped, -ENOMEM if not; changes nothing.
+long probe_mapped(std::uint64_t addr, std::size_t len) noexcept;
+
+long open(const char* path) noexcept; // read-only, close-on-exec
+long close(int fd) noexcept;
+long read(int fd, void* buffer, std::size_t size) noexcept;
+long write(int fd, const void* buffer, std::size_t size) noexcept;
+long stat(const char* path, struct ::stat* out) noexcept;
+long fstat(int fd, struct ::stat* out) noexcept;
+// The number that statfs(2) gives for the file system of an open file; 0 if it can't be had.
+long filesystem_magic(int fd) noexcept;
+long readlink(const char* path, char* buffer, std::size_t size) noexcept;
+long fcntl(int fd, int command, long argument) noexcept;
+long bpf(int command, union ::bpf_attr* attr, unsigned size) noexcept;
+long fd_limit() noexcept; // soft limit on the number of open files
+
+void yield() noexcept;
+std::uint64_t milliseconds() noexcept; // monotonic, coarse
+// Sleeps while *word == value, for at most `ms`; true if the time ran out.
+bool futex_wait(int* word, int value, unsigned ms) noexcept;
+void futex_wake_one(int* word) noexcept;
+
+} // namespace pagepatrol::sys
