@@ -1,0 +1,70 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The JSON side of scripts/test: which test programs meson knows, and what a
+program's run amounted to. It runs nothing and decides nothing about suites.
+
+  test_results.py list BUILD                     SUITE, NAME, PROTOCOL, TIMEOUT, SHELL COMMAND per line
+  test_results.py count LABEL PROTOCOL STATUS JSON  PASSED FAILED SKIPPED, then the failed tests' names
+"""
+import json
+import os
+import shlex
+import subprocess
+import sys
+
+
+def list_tests(build):
+    tests = json.loads(subprocess.check_output(["meson", "introspect", "--tests", build]))
+    for test in tests:
+        suite = test["suite"][0].split(":")[-1] if test["suite"] else ""
+        command = ["env", *(f"{k}={v}" for k, v in test["env"].items()), *test["cmd"]]
+        folder = test["workdir"] or build
+        line = f"cd {shlex.quote(folder)} && exec {shlex.join(command)}"
+        print(suite, test["name"].replace(" ", "_"), test["protocol"], test["timeout"], line, sep="\t")
+
+
+def read_gtest(path):
+    """Passed, skipped and the failed names, or None if gtest never got to write them."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            report = json.load(file)
+    except (OSError, ValueError):
+        return None
+    passed, skipped, failed = 0, 0, []
+    for suite in report.get("testsuites", []):
+        for test in suite.get("testsuite", []):
+            if test.get("failures"):
+                failed.append(f"{suite['name']}.{test['name']}")
+            elif test.get("result") == "SKIPPED" or test.get("status") == "NOTRUN":
+                skipped += 1
+            else:
+                passed += 1
+    return passed, skipped, failed
+
+
+def count(label, protocol, status, path):
+    result = read_gtest(path)
+    if result is not None:
+        passed, skipped, failed = result
+        # Tests fine and yet a failure: it crashed at exit, the kernel warned, ...
+        if status != 0 and not failed:
+            failed = [f"(ended with status {status})"]
+        elif passed + skipped + len(failed) == 0:
+            failed = ["(holds no test)"]
+    elif protocol == "gtest":
+        passed, skipped, failed = 0, 0, [f"(ended with status {status} and left no result)"]
+    else:
+        passed, skipped = int(status == 0), int(status == 77)
+        failed = [] if status in (0, 77) else [f"(ended with status {status})"]
+    print(passed, len(failed), skipped)
+    for name in failed:
+        print(f"{label}: {name}")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) == 3 and sys.argv[1] == "list":
+        list_tests(os.path.abspath(sys.argv[2]))
+    elif len(sys.argv) == 6 and sys.argv[1] == "count":
+        count(sys.argv[2], sys.argv[3], int(sys.argv[4]), sys.argv[5])
+    else:
+        sys.exit(__doc__)
