@@ -6,6 +6,8 @@
 #define TOML_EXCEPTIONS 0
 #define TOML_HEADER_ONLY 1
 #define TOML_ENABLE_FORMATTERS 0
+#define TOML_ASSERT(expr) static_cast<void>(0) // must not end the program it is loaded into
+#define TOML_FLOAT_CHARCONV 1 // no iostream, no locale
 #include <toml++/toml.h>
 
 #include "nearest.hpp"

@@ -8,13 +8,13 @@
 #include "log.hpp"
 #include "policy.hpp"
 #include "push.hpp"
+#include "runtime.hpp"
 #include "sys.hpp"
 
 #include <cerrno>
 #include <cstdlib>
 #include <string>
 #include <sys/auxv.h>
-#include <sys/mman.h>
 
 namespace pagepatrol::config {
 namespace {
@@ -60,46 +60,25 @@ std::string look_up(std::string_view home) {
     return {};
 }
 
-// Without exceptions a failed allocation would end the host: make sure of the memory first.
-bool memory_at_hand() noexcept {
-    constexpr std::size_t enough = 16u << 20; // many times what a policy of ordinary size takes
-    const long p = sys::mmap(nullptr, enough, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-                             -1, 0);
-    if (sys::failed(p))
-        return false;
-    sys::munmap(reinterpret_cast<void*>(p), enough);
-    return true;
-}
-
-} // namespace
-
-const Policy* find() noexcept {
-    if (getauxval(AT_SECURE))
-        return nullptr;
+[[gnu::noinline]] void read_switches() noexcept {
     log::verbose = environment("PAGEPATROL_VERBOSE") == "1";
     if (const std::string_view door = environment("PAGEPATROL_DOOR"); !door.empty())
         push::set_door(door.data());
+}
+
+// Not inlined: its locals must not live in the frame that a longjmp comes back to.
+[[gnu::noinline]] const Policy* read_policy(const char* named) {
     std::string_view home = environment("HOME");
     if (!home.empty() && home[0] != '/')
         home = {};
-
-    const char* named = secure_getenv("PAGEPATROL_POLICY");
-    if (named && !*named) {
-        if (log::verbose)
-            log::Line() << "no policy: PAGEPATROL_POLICY is empty";
-        return nullptr;
-    }
-    if (!memory_at_hand()) {
-        log::Line() << "no policy: not enough memory to read one";
-        return nullptr;
-    }
     const std::string file = named ? std::string(named) : look_up(home);
     if (file.empty()) {
-        if (log::verbose)
-            log::Line() << "no policy for \"" << program_name()
-                        << "\". HINT: set PAGEPATROL_POLICY, or write "
-                           "~/.config/pagepatrol/"
-                        << program_name() << ".toml";
+        if (log::verbose) {
+            const std::string name = program_name();
+            log::Line() << "no policy for \"" << name
+                        << "\". HINT: set PAGEPATROL_POLICY, or write ~/.config/pagepatrol/"
+                        << name << ".toml";
+        }
         return nullptr;
     }
     Result<Policy> policy = load_policy(file, home);
@@ -110,10 +89,34 @@ const Policy* find() noexcept {
         return nullptr;
     }
     if (log::verbose)
-        log::Line() << "policy " << file << " (" << policy.value->rules.size() << " rules)";
+        log::Line() << "policy " << file << ", " << policy.value->rules.size() << " rules";
     if (policy.value->rules.empty())
         return nullptr;
-    return new (std::nothrow) Policy(std::move(*policy.value));
+    return new Policy(std::move(*policy.value));
+}
+
+} // namespace
+
+const Policy* find() noexcept {
+    if (getauxval(AT_SECURE))
+        return nullptr;
+    read_switches();
+    const char* named = secure_getenv("PAGEPATROL_POLICY");
+    if (named && !*named) {
+        if (log::verbose)
+            log::Line() << "no policy: PAGEPATROL_POLICY is empty";
+        return nullptr;
+    }
+    std::jmp_buf out_of_memory;
+    if (setjmp(out_of_memory) != 0) {
+        runtime::disarm();
+        log::Line() << "not enough memory to read the policy; the program runs without it";
+        return nullptr;
+    }
+    runtime::arm(out_of_memory);
+    const Policy* policy = read_policy(named);
+    runtime::disarm();
+    return policy;
 }
 
 } // namespace pagepatrol::config
