@@ -160,6 +160,7 @@ long table(const struct pp_range* ranges, std::uint32_t count, std::uint64_t sta
     bool answered = false;
     // twice: the number may have been reused, or PagePatrol loaded anew, since the last call
     for (int round = 0; round < 2; ++round) {
+        answered = false;
         if (door < 0) {
             if ((error = open_door()) != 0)
                 break;

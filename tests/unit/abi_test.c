@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The contract compiles alone as C11 and says the same as in C++ (abi_test.cpp).
+#include <pagepatrol/abi.h>
+
+#include <stddef.h>
+
+unsigned long pp_c_layout(unsigned i) {
+    static const unsigned long layout[] = {
+        sizeof(struct pp_range),
+        sizeof(struct pp_request),
+        offsetof(struct pp_range, id),
+        offsetof(struct pp_range, action),
+        offsetof(struct pp_range, flags),
+        offsetof(struct pp_range, rule),
+        offsetof(struct pp_request, ranges),
+        offsetof(struct pp_request, nr_ranges),
+        offsetof(struct pp_request, start),
+        offsetof(struct pp_request, end),
+        offsetof(struct pp_request, result),
+    };
+    return i < sizeof layout / sizeof layout[0] ? layout[i] : 0;
+}

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Each kind of error in a policy file: its position, its key, what is said; and
+// what a right file turns into.
+#include "policy.hpp"
+
+#include <filesystem>
+#include <fstream>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+using namespace pagepatrol;
+
+namespace {
+
+constexpr const char* home = "/home/u";
+
+struct Case {
+    const char* text;
+    ErrorKind kind;
+    unsigned line, column;
+    const char* key;
+    const char* message; // part of the whole text
+};
+
+class ParseError : public testing::TestWithParam<Case> {};
+
+TEST_P(ParseError, KindPositionAndText) {
+    const Case& c = GetParam();
+    const auto policy = parse_policy(c.text, "p.toml", home);
+    ASSERT_FALSE(policy);
+    ASSERT_EQ(policy.errors.size(), 1u) << c.text << to_string(policy.errors[0]);
+    const Error& e = policy.errors[0];
+    EXPECT_EQ(e.kind, c.kind) << to_string(e);
+    EXPECT_EQ(e.line, c.line) << to_string(e);
+    EXPECT_EQ(e.column, c.column) << to_string(e);
+    EXPECT_EQ(e.key, c.key);
+    EXPECT_NE(to_string(e).find(c.message), std::string::npos) << to_string(e);
+    EXPECT_EQ(to_string(e).rfind("p.toml:", 0), 0u);
+}
+
+#define RULE "schema = 1\n[[rule]]\n"
+INSTANTIATE_TEST_SUITE_P(
+    Table, ParseError,
+    testing::Values(
+        Case{"schema = \n", ErrorKind::syntax, 1, 10, "", "TOML syntax"},
+        Case{"", ErrorKind::missing_key, 1, 1, "schema", "schema = 1"},
+        Case{"schema = \"1\"", ErrorKind::wrong_type, 1, 10, "schema", "a string"},
+        Case{"schema = 1.0", ErrorKind::wrong_type, 1, 10, "schema", "floating-point"},
+        Case{"schema = 2", ErrorKind::bad_value, 1, 10, "schema", "newer"},
+        Case{"schema = 1\nrules = 3", ErrorKind::unknown_key, 2, 1, "rules",
+             "did you mean \"rule\"?"},
+        Case{"schema = 1\n[rule]\npath=\"/a\"\naction=\"pin\"", ErrorKind::wrong_type, 2, 1, "rule",
+             "[[rule]]"},
+        Case{"schema = 1\nrule = [1]", ErrorKind::wrong_type, 2, 9, "rule[1]", "an integer"},
+        Case{RULE "action = \"pin\"\n", ErrorKind::missing_key, 2, 1, "rule[1].path", "missing key"},
+        Case{RULE "path = \"/a\"\n", ErrorKind::missing_key, 2, 1, "rule[1].action", "stream"},
+        Case{RULE "path = \"/a\"\naction = \"pinn\"", ErrorKind::bad_value, 4, 10, "rule[1].action",
+             "did you mean \"pin\"?"},
+        Case{RULE "path = \"/a\"\naction = 1", ErrorKind::wrong_type, 4, 10, "rule[1].action",
+             "an integer"},
+        Case{RULE "path = 3\naction = \"pin\"", ErrorKind::wrong_type, 3, 8, "rule[1].path", "glob"},
+        Case{RULE "path = []\naction = \"pin\"", ErrorKind::bad_value, 3, 8, "rule[1].path",
+             "empty array"},
+        Case{RULE "path = [\"/a\", 3]\naction = \"pin\"", ErrorKind::wrong_type, 3, 15,
+             "rule[1].path", "an integer"},
+        Case{RULE "path = \"/a[b\"\naction = \"pin\"", ErrorKind::bad_value, 3, 11, "rule[1].path",
+             "'[' is never closed"},
+        Case{RULE "path = [\"/a\",\n  '/b/{c']\naction = \"pin\"", ErrorKind::bad_value, 4, 7,
+             "rule[1].path", "'{' is never closed"},
+        Case{RULE "path = \"/\xc3\xa4/{c\"\naction = \"pin\"", ErrorKind::bad_value, 3, 12,
+             "rule[1].path", "'{' is never closed"},
+        Case{RULE "path = \"\\u002fa[\"\naction = \"pin\"", ErrorKind::bad_value, 3, 8,
+             "rule[1].path", "'[' is never closed"}, // escapes: the start of the string
+        Case{RULE "path = \"data/x\"\naction = \"pin\"", ErrorKind::bad_value, 3, 9, "rule[1].path",
+             "HINT: write \"**/data/x\""},
+        Case{RULE "path = \"/a\"\naction = \"pin\"\nexclude = [\"/a}\"]", ErrorKind::bad_value, 5, 15,
+             "rule[1].exclude", "'}'"},
+        Case{RULE "path = \"/a\"\naction = \"pin\"\nmin_size = \"64kb\"", ErrorKind::bad_value, 5, 15,
+             "rule[1].min_size", "did you mean \"64KiB\"?"},
+        Case{RULE "path = \"/a\"\naction = \"pin\"\nmin_size = \"64\"", ErrorKind::bad_value, 5, 15,
+             "rule[1].min_size", "without quotes"},
+        Case{RULE "path = \"/a\"\naction = \"pin\"\nmin_size = \"big\"", ErrorKind::bad_value, 5, 12,
+             "rule[1].min_size", "64KiB"},
+        Case{RULE "path = \"/a\"\naction = \"pin\"\nmax_size = -1", ErrorKind::bad_value, 5, 12,
+             "rule[1].max_size", "negative"},
+        Case{RULE "path = \"/a\"\naction = \"pin\"\nmax_size = true", ErrorKind::wrong_type, 5, 12,
+             "rule[1].max_size", "a boolean"},
+        Case{RULE "path = \"/a\"\naction = \"pin\"\nmax_size = \"99999999999999999999GiB\"",
+             ErrorKind::bad_value, 5, 12, "rule[1].max_size", "too large"},
+        Case{RULE "path = \"/a\"\naction = \"pin\"\nmin_size = 2\nmax_size = 1", ErrorKind::bad_value,
+             6, 12, "rule[1].max_size", "below min_size"},
+        Case{RULE "path = \"/a\"\naction = \"pin\"\nname = 7", ErrorKind::wrong_type, 5, 8,
+             "rule[1].name", "a string"},
+        Case{RULE "path = \"/a\"\nactoin = \"pin\"\naction = \"pin\"", ErrorKind::unknown_key, 4, 1,
+             "rule[1].actoin", "did you mean \"action\"?"},
+        Case{RULE "path = \"/a\"\naction = \"pin\"\nqwertz = 1", ErrorKind::unknown_key, 5, 1,
+             "rule[1].qwertz", "one of: name, path"}));
+
+TEST(Parse, AllErrorsAtOnceInOrder) {
+    const auto policy = parse_policy("schema = 9\nfoo = 1\n[[rule]]\npath = \"x\"\naction = \"hold\"\n"
+                                     "[[rule]]\naction = \"pin\"\nmin_size = \"1TB\"\n",
+                                     "p.toml", home);
+    ASSERT_FALSE(policy);
+    std::string positions;
+    for (const Error& e : policy.errors)
+        positions += std::to_string(e.line) + ":" + std::to_string(e.column) + " ";
+    EXPECT_EQ(positions, "1:10 2:1 4:9 5:10 6:1 8:14 ");
+}
+
+TEST(Parse, WholeRule) {
+    const auto policy = parse_policy(
+        "schema = 1\n[[rule]]\nname = \"n\"\npath = [\"/a/*\", \"~/b\"]\nexclude = \"/a/x\"\n"
+        "min_size = \"64 KiB\"\nmax_size = \"2GiB\"\naction = \"deactivate\"\n[[rule]]\npath = \"**\"\n"
+        "action = \"none\"\n",
+        "p.toml", home);
+    ASSERT_TRUE(policy) << to_string(policy.errors[0]);
+    ASSERT_EQ(policy.value->rules.size(), 2u);
+    const Rule& r = policy.value->rules[0];
+    EXPECT_EQ(r.name, "n");
+    EXPECT_EQ(r.min_size, 65536u);
+    EXPECT_EQ(r.max_size, 2ull << 30);
+    EXPECT_EQ(r.action, Action::deactivate);
+    EXPECT_EQ(r.number, 1);
+    EXPECT_EQ(r.line, 2u);
+
+    auto number = [&](const char* path, std::uint64_t size) {
+        const Rule* m = match(*policy.value, {path, size});
+        return m ? m->number : 0;
+    };
+    EXPECT_EQ(number("/a/f", 65536), 1);
+    EXPECT_EQ(number("/a/f", 65535), 2); // too small: the next rule
+    EXPECT_EQ(number("/a/f", (2ull << 30) + 1), 2);
+    EXPECT_EQ(number("/a/x", 65536), 2); // excluded
+    EXPECT_EQ(number("/home/u/b", 1 << 20), 1);
+}
+
+TEST(Parse, NoRulesIsAPolicyThatMatchesNothing) {
+    const auto policy = parse_policy("schema = 1\n", "p.toml", home);
+    ASSERT_TRUE(policy);
+    EXPECT_EQ(match(*policy.value, {"/a", 1}), nullptr);
+}
+
+TEST(Parse, Limits) {
+    const std::string rule = "[[rule]]\npath = \"/a\"\naction = \"pin\"\n";
+    std::string rules = "schema = 1\n";
+    for (int i = 0; i < 257; ++i)
+        rules += rule;
+    const auto many = parse_policy(rules, "p.toml", home);
+    ASSERT_FALSE(many);
+    EXPECT_EQ(many.errors[0].kind, ErrorKind::bad_value);
+    EXPECT_EQ(many.errors[0].line, 2u + 3 * 256);
+    rules.resize(rules.size() - rule.size());
+    EXPECT_TRUE(parse_policy(rules, "p.toml", home));
+
+    const auto large = parse_policy(std::string(max_policy_bytes + 1, '#'), "p.toml", home);
+    ASSERT_FALSE(large);
+    EXPECT_EQ(large.errors[0].kind, ErrorKind::too_large);
+    EXPECT_NE(to_string(large.errors[0]).find("p.toml: larger than 1 MiB"), std::string::npos);
+}
+
+TEST(Load, WhatIsNotAPolicyFile) {
+    char folder[] = "/tmp/pagepatrol-parse-XXXXXX";
+    ASSERT_NE(mkdtemp(folder), nullptr);
+    const std::string base = folder;
+    auto kind = [](const std::string& file) { return load_policy(file, home).errors.at(0).kind; };
+    EXPECT_EQ(kind(base + "/missing"), ErrorKind::unreadable);
+    EXPECT_EQ(kind(base), ErrorKind::unreadable);
+    ASSERT_EQ(mkfifo((base + "/fifo").c_str(), 0600), 0);
+    EXPECT_EQ(kind(base + "/fifo"), ErrorKind::unreadable); // and does not hang
+    std::ofstream(base + "/large") << std::string(max_policy_bytes + 1, '#');
+    EXPECT_EQ(kind(base + "/large"), ErrorKind::too_large);
+    std::ofstream(base + "/right") << "schema = 1\n";
+    EXPECT_TRUE(load_policy(base + "/right", home));
+    std::filesystem::remove_all(base);
+}
+
+// Every policy that is shipped has to be right.
+TEST(Load, ShippedPolicies) {
+    unsigned files = 0;
+    for (const auto& entry : std::filesystem::directory_iterator(POLICIES_FOLDER)) {
+        if (entry.path().extension() != ".toml")
+            continue;
+        const auto policy = load_policy(entry.path(), home);
+        for (const Error& e : policy.errors)
+            ADD_FAILURE() << to_string(e);
+        if (policy) {
+            EXPECT_FALSE(policy.value->rules.empty()) << entry.path();
+        }
+        ++files;
+    }
+    EXPECT_GE(files, 5u);
+}
+
+} // namespace

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The way to the kernel side when it is missing, comes back, is busy or refuses;
+// and when the program plays with descriptors.
+#include "fake_sys.hpp"
+#include "push.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <gtest/gtest.h>
+
+using namespace pagepatrol;
+using fake::kernel;
+
+namespace {
+
+const pp_range two[] = {{0x1000, 0x2000, 1, PP_ACTION_PIN, 0, 1}, {0x8000, 0x9000, 2, PP_ACTION_PIN, 0, 1}};
+
+std::uint64_t clock_ms = 1'000'000;
+
+class Push : public testing::Test {
+  protected:
+    void SetUp() override {
+        fake::reset(); // descriptors of an earlier test are gone: found out by the next call
+        kernel.files[0].wanted = true;
+        for (std::uint64_t a = 0; a < 0x20000; a += fake::page)
+            kernel.pages[a] = {0, 0};
+        kernel.files[0].size = 1;
+        kernel.now = clock_ms += 1'000'000;
+        EXPECT_EQ(push::table(two, 1, 0x1000, 0x2000), 0);
+        kernel.events.clear();
+        kernel.opens = kernel.closes = 0;
+    }
+    static std::string last() { return kernel.events.empty() ? "" : kernel.events.back(); }
+};
+
+TEST_F(Push, KeepsTheDoorOpenOnAHighNumber) {
+    EXPECT_EQ(push::table(two, 2, 0x8000, 0x9000), 0);
+    EXPECT_EQ(kernel.opens, 0u);
+    EXPECT_EQ(last(), "push 0x8000-0x9000 [2]");
+    ASSERT_EQ(kernel.programs.size(), 1u);
+    EXPECT_GE(kernel.programs.begin()->first, 512);
+}
+
+TEST_F(Push, ReopensWhenTheProgramClosedIt) {
+    kernel.programs.clear();
+    EXPECT_EQ(push::table(two, 2, 0x8000, 0x9000), 0);
+    EXPECT_EQ(kernel.opens, 1u);
+    EXPECT_EQ(last(), "push 0x1000-0x9000 [2]"); // a new door is told everything
+}
+
+TEST_F(Push, NeverClosesWhatIsNotItsOwn) {
+    const int fd = kernel.programs.begin()->first;
+    for (const bool runs : {false, true}) { // another file; another program that does run
+        kernel.foreign_program = runs;
+        kernel.programs = {{fd, 99}};
+        kernel.closes = 0;
+        EXPECT_EQ(push::table(two, 2, 0x8000, 0x9000), 0);
+        EXPECT_TRUE(kernel.programs.count(fd)) << "closed somebody else's descriptor";
+        kernel.programs.erase(fd);
+    }
+}
+
+TEST_F(Push, BusyIsTriedAgain) {
+    kernel.results = {-EAGAIN, -EAGAIN, -EAGAIN};
+    EXPECT_EQ(push::table(two, 2, 0x8000, 0x9000), 0);
+    EXPECT_EQ(kernel.output, "");
+}
+
+TEST_F(Push, LoadedAnew) {
+    kernel.results = {-ENODEV};
+    kernel.now += 1000; // the door was opened just now
+    EXPECT_EQ(push::table(two, 2, 0x8000, 0x9000), 0);
+    EXPECT_EQ(kernel.opens, 1u);
+    EXPECT_EQ(last(), "push 0x1000-0x9000 [2]");
+    EXPECT_EQ(kernel.programs.size(), 1u);
+}
+
+TEST_F(Push, UnloadedAndBackLater) {
+    kernel.now += 1000;
+    kernel.results = {-ENODEV};
+    kernel.open_error = -ENOENT;
+    EXPECT_EQ(push::table(two, 2, 0x8000, 0x9000), -ENOENT);
+    EXPECT_TRUE(kernel.programs.empty()) << "the door to an unloaded PagePatrol has to be let go";
+    for (int i = 0; i < 100; ++i)
+        EXPECT_LT(push::table(two, 2, 0x8000, 0x9000), 0);
+    EXPECT_EQ(kernel.opens, 1u) << "once a second";
+    EXPECT_NE(kernel.output.find("not loaded"), std::string::npos) << kernel.output;
+    EXPECT_EQ(std::count(kernel.output.begin(), kernel.output.end(), '\n'), 1);
+    kernel.open_error = 0;
+    kernel.now += 1000;
+    EXPECT_EQ(push::table(two, 2, 0x8000, 0x9000), 0);
+    EXPECT_EQ(last(), "push 0x1000-0x9000 [2]");
+}
+
+TEST_F(Push, WhatWasRefusedIsMadeUpFor) {
+    kernel.results = {-ENOMEM};
+    EXPECT_EQ(push::table(two, 1, 0x1000, 0x2000), -ENOMEM);
+    EXPECT_NE(kernel.output.find("refused"), std::string::npos);
+    EXPECT_EQ(push::table(two, 2, 0x8000, 0x9000), 0);
+    EXPECT_EQ(last(), "push 0x1000-0x9000 [2]");
+    EXPECT_EQ(push::table(two, 2, 0x8000, 0x9000), 0);
+    EXPECT_EQ(last(), "push 0x8000-0x9000 [2]");
+}
+
+} // namespace
