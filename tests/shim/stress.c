@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Threads map, move, advise and unmap one file while the main thread forks, and a
+// timer's signal handler maps too. Each mapping is read and has to hold the file's
+// bytes. A deadlock ends by SIGALRM.
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { threads = 6, rounds = 3000, forks = 150, pages = 16, page = 4096 };
+
+static int fd;
+static atomic_int wrong, running;
+
+static int round_trip(unsigned *seed) {
+    char *p = mmap(NULL, pages * page, PROT_READ, MAP_SHARED, fd, 0);
+    if (p == MAP_FAILED)
+        return 1;
+    int bad = p[(rand_r(seed) % pages) * page] != 'x';
+    madvise(p, pages * page, rand_r(seed) % 3);
+    if (rand_r(seed) % 2) {
+        char *q = mremap(p, pages * page, 20 * page, MREMAP_MAYMOVE);
+        bad |= q == MAP_FAILED || q[0] != 'x' || munmap(q, 20 * page) != 0;
+    } else {
+        bad |= munmap(p + page, page) != 0 || p[2 * page] != 'x' || munmap(p, pages * page) != 0;
+    }
+    return bad;
+}
+
+static void *work(void *arg) {
+    unsigned seed = (unsigned)(size_t)arg;
+    for (int i = 0; i < rounds; ++i)
+        wrong += round_trip(&seed);
+    --running;
+    return NULL;
+}
+
+static void on_timer(int signal) {
+    (void)signal;
+    static unsigned seed = 77;
+    wrong += round_trip(&seed);
+}
+
+int main(int argc, char **argv) {
+    fd = open(argc > 1 ? argv[1] : "", O_RDONLY);
+    alarm(50);
+    signal(SIGPROF, on_timer);
+    setitimer(ITIMER_PROF, &(struct itimerval){{0, 2000}, {0, 2000}}, NULL);
+    pthread_t id[threads];
+    running = threads;
+    for (size_t i = 0; i < threads; ++i)
+        pthread_create(&id[i], NULL, work, (void *)i);
+    for (int i = 0; i < forks || running > 0; ++i) {
+        const pid_t child = fork();
+        if (child == 0) {
+            unsigned seed = (unsigned)i;
+            alarm(20); // not inherited
+            for (int j = 0; j < 5; ++j)
+                if (round_trip(&seed))
+                    _exit(1);
+            _exit(0);
+        }
+        int status = 0;
+        while (waitpid(child, &status, 0) < 0)
+            ;
+        wrong += status != 0;
+        usleep(1000);
+    }
+    for (int i = 0; i < threads; ++i)
+        pthread_join(id[i], NULL);
+    printf("wrong %d\n", wrong);
+    return wrong != 0;
+}
