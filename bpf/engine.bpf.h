@@ -53,7 +53,7 @@ __u32 pp_filter[PP_FILTER_SLOTS];
 /* Processes with ranges that one user may have. */
 const volatile __u32 cfg_max_tables_per_user = 1024;
 /* Pages that count as "no room": a stream starts to drop when fewer are left. */
-const volatile __u32 cfg_margin_pages = 512;
+const volatile __u32 cfg_margin_pages = 256;
 /* Pages behind the reader that stay: it may still be at them (fault-around). */
 const volatile __u32 cfg_lag_pages = 64;
 /* scan_control.priority falls from 12 to 0 as reclaim gets desperate; the
