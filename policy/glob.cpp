@@ -66,7 +66,8 @@ bool check_class(std::string_view s, std::size_t open, std::size_t end, GlobErro
             ++i;
         const char low = s[i];
         if (low == '/')
-            return fail(error, i, "'/' in a [...] class", "a class without '/': it never matches one");
+            return fail(error, i, "'/' in a [...] class",
+                        "a class without '/': it never matches one");
         if (i + 2 < end && s[i + 1] == '-') {
             std::size_t j = i + 2;
             if (s[j] == '\\' && j + 1 < end)
@@ -96,7 +97,8 @@ bool check(std::string_view s, GlobError& error) {
         case '[': {
             const std::size_t end = class_end(s, i);
             if (end == npos)
-                return fail(error, i, "'[' is never closed", "a ']'", "write \\[ for the character");
+                return fail(error, i, "'[' is never closed", "a ']'",
+                            "write \\[ for the character");
             if (!check_class(s, i, end, error))
                 return false;
             i = end;
@@ -253,7 +255,8 @@ std::optional<Glob> Glob::compile(std::string_view text, std::string_view home, 
     std::string full(text);
     if (text[0] == '~') {
         if (text.size() > 1 && text[1] != '/') {
-            fail(error, 1, "'~' with a user's name", "'~/'", "write the folder out, as in /home/NAME");
+            fail(error, 1, "'~' with a user's name", "'~/'",
+                 "write the folder out, as in /home/NAME");
             return {};
         }
         if (home.empty()) {

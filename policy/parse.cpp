@@ -7,7 +7,7 @@
 #define TOML_HEADER_ONLY 1
 #define TOML_ENABLE_FORMATTERS 0
 #define TOML_ASSERT(expr) static_cast<void>(0) // must not end the program it is loaded into
-#define TOML_FLOAT_CHARCONV 1 // no iostream, no locale
+#define TOML_FLOAT_CHARCONV 1                  // no iostream, no locale
 #include <toml++/toml.h>
 
 #include "nearest.hpp"
@@ -25,18 +25,28 @@ namespace {
 
 std::string_view type_name(const toml::node& node) {
     switch (node.type()) {
-    case toml::node_type::table: return "a table";
-    case toml::node_type::array: return "an array";
-    case toml::node_type::string: return "a string";
-    case toml::node_type::integer: return "an integer";
-    case toml::node_type::floating_point: return "a floating-point number";
-    case toml::node_type::boolean: return "a boolean";
-    case toml::node_type::none: return "nothing";
-    default: return "a date or time";
+    case toml::node_type::table:
+        return "a table";
+    case toml::node_type::array:
+        return "an array";
+    case toml::node_type::string:
+        return "a string";
+    case toml::node_type::integer:
+        return "an integer";
+    case toml::node_type::floating_point:
+        return "a floating-point number";
+    case toml::node_type::boolean:
+        return "a boolean";
+    case toml::node_type::none:
+        return "nothing";
+    default:
+        return "a date or time";
     }
 }
 
-std::string quoted(std::string_view s) { return "\"" + std::string(s) + "\""; }
+std::string quoted(std::string_view s) {
+    return "\"" + std::string(s) + "\"";
+}
 
 std::string did_you_mean(std::string_view word) {
     return word.empty() ? std::string() : "did you mean " + quoted(word) + "?";
@@ -175,7 +185,8 @@ void Reader::read_size(const toml::node& node, const std::string& key, std::uint
         else if (const char c = unit[0] & ~0x20; c == 'K' || c == 'M' || c == 'G')
             hint = did_you_mean(std::string(s.substr(0, digits)) + c + "iB");
         return report(ErrorKind::bad_value, inside(*string, i), key,
-                      "bad unit in size " + quoted(s), "KiB, MiB or GiB after a whole number", hint);
+                      "bad unit in size " + quoted(s), "KiB, MiB or GiB after a whole number",
+                      hint);
     }
     if (overflow || value > (UINT64_MAX >> shift))
         return report(ErrorKind::bad_value, at, key, "size " + quoted(s) + " is too large",
@@ -196,8 +207,7 @@ void Reader::read_action(const toml::node& node, const std::string& key, Action&
         }
     report(ErrorKind::bad_value, node.source().begin, key, "unknown action " + quoted(word->get()),
            expected,
-           did_you_mean(
-               nearest(word->get(), {"pin", "activate", "deactivate", "stream", "none"})));
+           did_you_mean(nearest(word->get(), {"pin", "activate", "deactivate", "stream", "none"})));
 }
 
 void Reader::read_rule(const toml::table& table, const std::string& prefix, Rule& rule) {
@@ -285,7 +295,8 @@ Result<Policy> Reader::read(const toml::table& root) {
 }
 
 Result<Policy> fail(ErrorKind kind, std::string_view file, std::string what, std::string expected) {
-    return {std::nullopt, {{kind, std::string(file), 0, 0, "", std::move(what), std::move(expected), ""}}};
+    return {std::nullopt,
+            {{kind, std::string(file), 0, 0, "", std::move(what), std::move(expected), ""}}};
 }
 
 Result<Policy> too_large(std::string_view file) {

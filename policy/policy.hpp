@@ -46,7 +46,15 @@ struct Policy {
 inline constexpr std::size_t max_policy_bytes = 1024 * 1024;
 inline constexpr std::size_t max_policy_rules = 256;
 
-enum class ErrorKind { unreadable, too_large, syntax, unknown_key, missing_key, wrong_type, bad_value };
+enum class ErrorKind {
+    unreadable,
+    too_large,
+    syntax,
+    unknown_key,
+    missing_key,
+    wrong_type,
+    bad_value
+};
 
 struct Error {
     ErrorKind kind;

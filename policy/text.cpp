@@ -7,11 +7,16 @@ namespace pagepatrol {
 
 std::string_view to_string(Action action) noexcept {
     switch (action) {
-    case Action::none: return "none";
-    case Action::pin: return "pin";
-    case Action::activate: return "activate";
-    case Action::deactivate: return "deactivate";
-    case Action::stream: return "stream";
+    case Action::none:
+        return "none";
+    case Action::pin:
+        return "pin";
+    case Action::activate:
+        return "activate";
+    case Action::deactivate:
+        return "deactivate";
+    case Action::stream:
+        return "stream";
     }
     return "?";
 }

@@ -76,8 +76,8 @@ std::string look_up(std::string_view home) {
         if (log::verbose) {
             const std::string name = program_name();
             log::Line() << "no policy for \"" << name
-                        << "\". HINT: set PAGEPATROL_POLICY, or write ~/.config/pagepatrol/"
-                        << name << ".toml";
+                        << "\". HINT: set PAGEPATROL_POLICY, or write ~/.config/pagepatrol/" << name
+                        << ".toml";
         }
         return nullptr;
     }

@@ -29,10 +29,18 @@ constinit Table table_;
 constinit Piece taken_[PP_MAX_RANGES]; // what the call in progress took out; under the Guard
 constinit std::uint64_t page_ = 4096;  // bytes
 
-std::uint64_t number(const void* p) noexcept { return reinterpret_cast<std::uint64_t>(p); }
-void* address(std::uint64_t n) noexcept { return reinterpret_cast<void*>(n); }
-std::uint64_t round_up(std::uint64_t n) noexcept { return (n + page_ - 1) & ~(page_ - 1); }
-bool aligned(std::uint64_t n) noexcept { return (n & (page_ - 1)) == 0; }
+std::uint64_t number(const void* p) noexcept {
+    return reinterpret_cast<std::uint64_t>(p);
+}
+void* address(std::uint64_t n) noexcept {
+    return reinterpret_cast<void*>(n);
+}
+std::uint64_t round_up(std::uint64_t n) noexcept {
+    return (n + page_ - 1) & ~(page_ - 1);
+}
+bool aligned(std::uint64_t n) noexcept {
+    return (n & (page_ - 1)) == 0;
+}
 
 // [start, end) of a call; empty if the kernel is going to refuse it or there is nothing in it.
 struct Span {
@@ -75,8 +83,9 @@ bool make_piece(const Rule& rule, std::uint64_t start, std::uint64_t end, std::u
         return false;
     const std::uint64_t backed = round_up(file_size - offset);
     const std::uint64_t limit = start + backed < start ? UINT64_MAX & ~(page_ - 1) : start + backed;
-    piece.range = {start, std::min<std::uint64_t>(end, limit), 0, static_cast<std::uint8_t>(rule.action), 0,
-                   rule.number};
+    piece.range = {start, std::min<std::uint64_t>(end, limit),
+                   0,     static_cast<std::uint8_t>(rule.action),
+                   0,     rule.number};
     piece.map_end = end;
     piece.limit = limit;
     return true;
@@ -101,9 +110,9 @@ void map_file(const Span& span, int fd, std::int64_t off) noexcept {
         return;
     const Rule* rule = decide::by_descriptor(fd, st);
     Piece piece;
-    const bool wanted = rule && make_piece(*rule, span.start, span.end,
-                                           static_cast<std::uint64_t>(off),
-                                           static_cast<std::uint64_t>(st.st_size), piece);
+    const bool wanted =
+        rule && make_piece(*rule, span.start, span.end, static_cast<std::uint64_t>(off),
+                           static_cast<std::uint64_t>(st.st_size), piece);
     // a range still here was unmapped behind our back (raw system call, signal handler)
     const bool stale = table_.touches(span.start, span.end);
     if (stale)
@@ -163,7 +172,8 @@ void catch_up(const void* own, const void* loader) noexcept {
 }
 
 long map(void* addr, std::size_t len, int prot, int flags, int fd, std::int64_t off) noexcept {
-    const bool replaces = (flags & MAP_FIXED) && !((flags & MAP_FIXED_NOREPLACE) == MAP_FIXED_NOREPLACE);
+    const bool replaces =
+        (flags & MAP_FIXED) && !((flags & MAP_FIXED_NOREPLACE) == MAP_FIXED_NOREPLACE);
     const long result = replaces ? map_over(addr, len, prot, flags, fd, off)
                                  : sys::mmap(addr, len, prot, flags, fd, off);
     if (sys::failed(result))
@@ -236,7 +246,8 @@ long remap(void* addr, std::size_t old_len, std::size_t new_len, int flags, void
         if (count)
             push(from.start, from.end);
     } else {
-        for (std::uint32_t i = table_.lower(first); i < table_.size() && replaced + count < PP_MAX_RANGES; ++i) {
+        for (std::uint32_t i = table_.lower(first);
+             i < table_.size() && replaced + count < PP_MAX_RANGES; ++i) {
             Piece piece = table_.at(i);
             if (piece.range.start >= source_end)
                 break;

@@ -83,7 +83,9 @@ std::string_view descriptor_path(int fd, const struct ::stat& st) noexcept {
 
 } // namespace
 
-void set_policy(const Policy* p) noexcept { policy = p; }
+void set_policy(const Policy* p) noexcept {
+    policy = p;
+}
 
 void leave_alone(std::uint64_t inode) noexcept {
     for (std::uint64_t& place : left_alone)
@@ -100,15 +102,16 @@ const Rule* by_descriptor(int fd, const struct ::stat& st) noexcept {
         answer.size == size && answer.seconds == st.st_ctim.tv_sec &&
         answer.nanoseconds == st.st_ctim.tv_nsec)
         return answer.rule;
-    const Rule* rule = sys::filesystem_magic(fd) == HUGETLBFS_MAGIC
-                           ? nullptr
-                           : ask(descriptor_path(fd, st), st);
+    const Rule* rule =
+        sys::filesystem_magic(fd) == HUGETLBFS_MAGIC ? nullptr : ask(descriptor_path(fd, st), st);
     // a file with several names may come by another one next time
     if (st.st_nlink <= 1)
         answer = {st.st_dev, st.st_ino, size, st.st_ctim.tv_sec, st.st_ctim.tv_nsec, rule, true};
     return rule;
 }
 
-const Rule* by_path(const char* path, const struct ::stat& st) noexcept { return ask(path, st); }
+const Rule* by_path(const char* path, const struct ::stat& st) noexcept {
+    return ask(path, st);
+}
 
 } // namespace pagepatrol::decide

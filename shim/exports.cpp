@@ -20,7 +20,9 @@ using namespace pagepatrol;
 
 namespace {
 
-bool active() noexcept { return core::active.load(std::memory_order_acquire); }
+bool active() noexcept {
+    return core::active.load(std::memory_order_acquire);
+}
 
 void* pointer_result(long result) noexcept {
     if (sys::failed(result)) [[unlikely]] {

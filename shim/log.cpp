@@ -21,7 +21,9 @@ bool first(Kind kind) noexcept {
     return !(said.load(std::memory_order_relaxed) & bit) && !(said.fetch_or(bit) & bit);
 }
 
-Line::Line() noexcept { *this << "pagepatrol: "; }
+Line::Line() noexcept {
+    *this << "pagepatrol: ";
+}
 
 Line::~Line() {
     text_[size_++] = '\n';

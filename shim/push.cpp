@@ -17,19 +17,21 @@
 namespace pagepatrol::push {
 namespace {
 
-constexpr unsigned busy_tries = 64;         // -EAGAIN: another thread is in the upload program
-constexpr std::uint64_t reopen_ms = 1000;   // between two attempts to open the door
-constexpr std::int64_t no_answer = 1;       // what request.result is before the door sets it
-constexpr long high_fd = 512;               // out of the way of programs that count on low numbers
+constexpr unsigned busy_tries = 64;       // -EAGAIN: another thread is in the upload program
+constexpr std::uint64_t reopen_ms = 1000; // between two attempts to open the door
+constexpr std::int64_t no_answer = 1;     // what request.result is before the door sets it
+constexpr long high_fd = 512;             // out of the way of programs that count on low numbers
 
 const char* door_path = PP_PIN_DOOR;
 int door = -1;
-std::uint32_t door_id = 0;      // the kernel's number of the program behind `door`
-long door_error = 0;            // why it could not be opened
-std::uint64_t next_try = 0;     // ms; no attempt before
+std::uint32_t door_id = 0;  // the kernel's number of the program behind `door`
+long door_error = 0;        // why it could not be opened
+std::uint64_t next_try = 0; // ms; no attempt before
 std::uint64_t missed_start = UINT64_MAX, missed_end = 0; // changes not handed over yet
 
-std::uint64_t pointer(const void* p) noexcept { return reinterpret_cast<std::uint64_t>(p); }
+std::uint64_t pointer(const void* p) noexcept {
+    return reinterpret_cast<std::uint64_t>(p);
+}
 
 // The kernel's id of the BPF program behind a descriptor; 0 if it is none.
 std::uint32_t program_id(int fd) noexcept {
@@ -115,7 +117,9 @@ void report(long error, bool have_door) noexcept {
             line << "PagePatrol is not loaded (no " << door_path
                  << "); the program runs without it. HINT: run `ppctl load` as root";
         else if (error == -ENODEV)
-            line << "PagePatrol was unloaded; the program goes on without it";
+            line << "PagePatrol was unloaded; the program goes on without it. HINT: run `ppctl "
+                    "load` as "
+                    "root";
         else if (error == -EPERM || error == -ENOSYS)
             line << "bpf(2) is denied here (" << door_path << ": ",
                 line.error(error)
@@ -147,7 +151,9 @@ void report(long error, bool have_door) noexcept {
 
 } // namespace
 
-void set_door(const char* path) noexcept { door_path = path; }
+void set_door(const char* path) noexcept {
+    door_path = path;
+}
 
 long table(const struct pp_range* ranges, std::uint32_t count, std::uint64_t start,
            std::uint64_t end) noexcept {

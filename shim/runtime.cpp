@@ -25,8 +25,12 @@ std::jmp_buf* way_out = nullptr;
 
 } // namespace
 
-void arm(std::jmp_buf& out) noexcept { way_out = &out; }
-void disarm() noexcept { way_out = nullptr; }
+void arm(std::jmp_buf& out) noexcept {
+    way_out = &out;
+}
+void disarm() noexcept {
+    way_out = nullptr;
+}
 
 } // namespace pagepatrol::runtime
 
@@ -49,18 +53,36 @@ void* operator new(std::size_t size, std::align_val_t align) {
     give_up();
 }
 
-void operator delete(void* p) noexcept { std::free(p); }
-void operator delete(void* p, std::size_t) noexcept { std::free(p); }
-void operator delete(void* p, std::align_val_t) noexcept { std::free(p); }
-void operator delete(void* p, std::size_t, std::align_val_t) noexcept { std::free(p); }
+void operator delete(void* p) noexcept {
+    std::free(p);
+}
+void operator delete(void* p, std::size_t) noexcept {
+    std::free(p);
+}
+void operator delete(void* p, std::align_val_t) noexcept {
+    std::free(p);
+}
+void operator delete(void* p, std::size_t, std::align_val_t) noexcept {
+    std::free(p);
+}
 
 // libstdc++'s own names for "throw"; hidden, so that only this library's containers get them.
 namespace std {
-void __throw_bad_alloc() { give_up(); }
-void __throw_bad_array_new_length() { give_up(); }
-void __throw_length_error(const char*) { give_up(); }
-void __throw_logic_error(const char*) { give_up(); }
-void __throw_out_of_range_fmt(const char*, ...) { give_up(); }
+void __throw_bad_alloc() {
+    give_up();
+}
+void __throw_bad_array_new_length() {
+    give_up();
+}
+void __throw_length_error(const char*) {
+    give_up();
+}
+void __throw_logic_error(const char*) {
+    give_up();
+}
+void __throw_out_of_range_fmt(const char*, ...) {
+    give_up();
+}
 
 // The library's own brings its exceptions along. A policy has no use for a floating-point
 // number but to be told that it is one: its value does not matter, nor does the locale.
@@ -71,7 +93,11 @@ from_chars_result from_chars(const char* first, const char* last, double& value,
 }
 
 // Asked only of a shared_ptr made by code with other RTTI flags: there is none in here.
-bool _Sp_make_shared_tag::_S_eq(const type_info&) noexcept { return false; }
+bool _Sp_make_shared_tag::_S_eq(const type_info&) noexcept {
+    return false;
+}
 } // namespace std
 
-extern "C" void __cxa_pure_virtual() { std::abort(); }
+extern "C" void __cxa_pure_virtual() {
+    std::abort();
+}

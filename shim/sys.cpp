@@ -13,7 +13,9 @@
 namespace pagepatrol::sys {
 namespace {
 
-template <class T> long arg(T* pointer) noexcept { return reinterpret_cast<long>(pointer); }
+template <class T> long arg(T* pointer) noexcept {
+    return reinterpret_cast<long>(pointer);
+}
 
 } // namespace
 
@@ -26,8 +28,8 @@ long munmap(void* addr, std::size_t len) noexcept {
 }
 
 long mremap(void* addr, std::size_t old_len, std::size_t new_len, int flags, void* to) noexcept {
-    return call(SYS_mremap, arg(addr), static_cast<long>(old_len), static_cast<long>(new_len), flags,
-                arg(to));
+    return call(SYS_mremap, arg(addr), static_cast<long>(old_len), static_cast<long>(new_len),
+                flags, arg(to));
 }
 
 long madvise(void* addr, std::size_t len, int advice) noexcept {
@@ -43,7 +45,9 @@ long open(const char* path) noexcept {
     return call(SYS_openat, AT_FDCWD, arg(path), O_RDONLY | O_CLOEXEC);
 }
 
-long close(int fd) noexcept { return call(SYS_close, fd); }
+long close(int fd) noexcept {
+    return call(SYS_close, fd);
+}
 
 long read(int fd, void* buffer, std::size_t size) noexcept {
     return call(SYS_read, fd, arg(buffer), static_cast<long>(size));
@@ -58,7 +62,9 @@ long stat(const char* path, struct ::stat* out) noexcept {
     return call(SYS_newfstatat, AT_FDCWD, arg(path), arg(out), 0);
 }
 
-long fstat(int fd, struct ::stat* out) noexcept { return call(SYS_fstat, fd, arg(out)); }
+long fstat(int fd, struct ::stat* out) noexcept {
+    return call(SYS_fstat, fd, arg(out));
+}
 
 long filesystem_magic(int fd) noexcept {
     struct statfs s;
@@ -84,7 +90,9 @@ long fd_limit() noexcept {
     return limit.rlim_cur > 1 << 20 ? 1 << 20 : static_cast<long>(limit.rlim_cur);
 }
 
-void yield() noexcept { call(SYS_sched_yield); }
+void yield() noexcept {
+    call(SYS_sched_yield);
+}
 
 std::uint64_t milliseconds() noexcept {
     struct timespec now = {};
@@ -99,6 +107,8 @@ bool futex_wait(int* word, int value, unsigned ms) noexcept {
     return call(SYS_futex, arg(word), FUTEX_WAIT_PRIVATE, value, arg(&limit)) == -ETIMEDOUT;
 }
 
-void futex_wake_one(int* word) noexcept { call(SYS_futex, arg(word), FUTEX_WAKE_PRIVATE, 1); }
+void futex_wake_one(int* word) noexcept {
+    call(SYS_futex, arg(word), FUTEX_WAKE_PRIVATE, 1);
+}
 
 } // namespace pagepatrol::sys

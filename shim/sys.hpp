@@ -45,7 +45,9 @@ inline long call(long nr, long a = 0, long b = 0, long c = 0, long d = 0, long e
 #endif
 }
 
-inline bool failed(long result) noexcept { return static_cast<unsigned long>(result) > -4096ul; }
+inline bool failed(long result) noexcept {
+    return static_cast<unsigned long>(result) > -4096ul;
+}
 
 long mmap(void* addr, std::size_t len, int prot, int flags, int fd, std::int64_t off) noexcept;
 long munmap(void* addr, std::size_t len) noexcept;

@@ -22,15 +22,18 @@ namespace {
 
 constexpr int pinned = 10, streamed = 11, other = 12;
 
-void* at(std::uint64_t n) { return reinterpret_cast<void*>(n); }
+void* at(std::uint64_t n) {
+    return reinterpret_cast<void*>(n);
+}
 
 const Policy& policy() {
-    static const auto p = parse_policy("schema = 1\n"
-                                       "[[rule]]\npath = \"/data/hot*\"\naction = \"pin\"\n"
-                                       "[[rule]]\npath = \"/data/scan*\"\naction = \"stream\"\n"
-                                       "[[rule]]\npath = \"/data/none*\"\naction = \"none\"\n"
-                                       "[[rule]]\npath = \"/{proc,dev,memfd:}**\"\naction = \"pin\"\n",
-                                       "test", "");
+    static const auto p =
+        parse_policy("schema = 1\n"
+                     "[[rule]]\npath = \"/data/hot*\"\naction = \"pin\"\n"
+                     "[[rule]]\npath = \"/data/scan*\"\naction = \"stream\"\n"
+                     "[[rule]]\npath = \"/data/none*\"\naction = \"none\"\n"
+                     "[[rule]]\npath = \"/{proc,dev,memfd:}**\"\naction = \"pin\"\n",
+                     "test", "");
     return *p.value;
 }
 
@@ -64,9 +67,8 @@ class Core : public testing::Test {
         kernel.files[fd] = f;
     }
     static std::uint64_t map(int fd, std::uint64_t pages, std::uint64_t offset = 0) {
-        return static_cast<std::uint64_t>(
-            core::map(nullptr, pages * page, PROT_READ, MAP_SHARED, fd,
-                      static_cast<std::int64_t>(offset * page)));
+        return static_cast<std::uint64_t>(core::map(nullptr, pages * page, PROT_READ, MAP_SHARED,
+                                                    fd, static_cast<std::int64_t>(offset * page)));
     }
     static std::string events() {
         std::string s;
@@ -195,7 +197,8 @@ TEST_F(Core, FailedFixedMapping) {
 TEST_F(Core, RemapFollows) {
     const auto a = map(pinned, 4);
     const auto id = kernel.table[0].id;
-    const auto grown = static_cast<std::uint64_t>(core::remap(at(a), 4 * page, 32 * page, MREMAP_MAYMOVE, nullptr));
+    const auto grown = static_cast<std::uint64_t>(
+        core::remap(at(a), 4 * page, 32 * page, MREMAP_MAYMOVE, nullptr));
     EXPECT_EQ(kernel.table[0].end, grown + 8 * page); // up to the end of the file, no further
     EXPECT_EQ(kernel.table[0].id, id);
     core::map(at(grown + 40 * page), page, 0, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
@@ -267,7 +270,8 @@ TEST_F(Core, CallFromASignalHandlerPassesThrough) {
     core::unmap(at(a), 2 * page);
     EXPECT_EQ(kernel.count("push"), pushes + 1);
     EXPECT_FALSE(kernel.pages.count(b));
-    kernel.problems.clear(); // b's range is stale: the price, and the kernel side knows stale ranges
+    kernel.problems
+        .clear(); // b's range is stale: the price, and the kernel side knows stale ranges
 }
 
 TEST_F(Core, CatchUpFromProcMaps) {
@@ -278,7 +282,8 @@ TEST_F(Core, CatchUpFromProcMaps) {
                   "50010000-50014000 r--s 00000000 08:01 999999   /data/hot\n" // replaced since
                   "50020000-50024000 rw-p 00000000 00:00 0 \n"
                   "nonsense\n"
-                  "50030000-50034000 r--s 00000000 08:01 " + std::to_string(kernel.files[streamed].inode) +
+                  "50030000-50034000 r--s 00000000 08:01 " +
+                  std::to_string(kernel.files[streamed].inode) +
                   "   /data/scan\n"; // "own": left alone
     core::catch_up(at(0x50030123), nullptr);
     EXPECT_EQ(events(), "push ");
@@ -298,7 +303,8 @@ TEST_F(Core, RandomWalk) {
             const int fd = std::array{pinned, streamed, other}[random() % 3];
             const auto offset = static_cast<std::int64_t>(random() % 10 * page);
             if (random() % 8 == 0)
-                (std::array{&kernel.fail_mmap, &kernel.fail_munmap, &kernel.fail_mremap})[random() % 3][0] = -ENOMEM;
+                (std::array{&kernel.fail_mmap, &kernel.fail_munmap,
+                            &kernel.fail_mremap})[random() % 3][0] = -ENOMEM;
             kernel.fail_mmap_unmaps = random() % 2;
             switch (random() % 6) {
             case 0:
@@ -308,7 +314,8 @@ TEST_F(Core, RandomWalk) {
                 core::map(address(), length(), PROT_READ, MAP_SHARED | MAP_FIXED, fd, offset);
                 break;
             case 2:
-                core::map(address(), length(), PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+                core::map(address(), length(), PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
+                          -1, 0);
                 break;
             case 3: {
                 constexpr int flags[] = {0, MREMAP_MAYMOVE, MREMAP_MAYMOVE | MREMAP_FIXED,
@@ -327,7 +334,8 @@ TEST_F(Core, RandomWalk) {
                 core::unmap(address(), length());
                 break;
             }
-            ASSERT_TRUE(kernel.problems.empty()) << kernel.problems[0] << ", seed " << seed << " step " << step;
+            ASSERT_TRUE(kernel.problems.empty())
+                << kernel.problems[0] << ", seed " << seed << " step " << step;
             std::set<std::uint64_t> expected, seen;
             for (const auto& [a, p] : kernel.pages)
                 if (p.fd >= 0 && kernel.files[p.fd].wanted && p.offset < kernel.files[p.fd].size)
@@ -336,7 +344,8 @@ TEST_F(Core, RandomWalk) {
                 for (std::uint64_t a = r.start; a < r.end; a += page) {
                     seen.insert(a);
                     EXPECT_EQ(r.action == PP_ACTION_PIN, kernel.pages[a].fd == pinned);
-                    EXPECT_FALSE(r.action == PP_ACTION_PIN && kernel.pages[a].advice == MADV_RANDOM);
+                    EXPECT_FALSE(r.action == PP_ACTION_PIN &&
+                                 kernel.pages[a].advice == MADV_RANDOM);
                 }
             ASSERT_EQ(seen, expected) << "seed " << seed << " step " << step;
         }

@@ -10,14 +10,16 @@
 #include <cstring>
 #include <fcntl.h>
 #include <linux/bpf.h>
-#include <utility>
 #include <sys/mman.h>
+#include <utility>
 
 namespace fake {
 
 Kernel kernel;
 
-void reset() { kernel = Kernel(); }
+void reset() {
+    kernel = Kernel();
+}
 
 void Kernel::check() {
     for (const pp_range& r : table)
@@ -46,8 +48,12 @@ using fake::page;
 
 namespace {
 
-std::uint64_t up(std::uint64_t n) { return (n + page - 1) / page * page; }
-std::uint64_t number(void* p) { return reinterpret_cast<std::uint64_t>(p); }
+std::uint64_t up(std::uint64_t n) {
+    return (n + page - 1) / page * page;
+}
+std::uint64_t number(void* p) {
+    return reinterpret_cast<std::uint64_t>(p);
+}
 
 long once(long& error) {
     const long e = error;
@@ -80,7 +86,8 @@ std::string text(std::uint64_t n) {
 
 long mmap(void* addr, std::size_t len, int, int flags, int fd, std::int64_t off) noexcept {
     kernel.events.push_back("mmap");
-    if (!len || off % static_cast<std::int64_t>(page) || ((flags & MAP_FIXED) && number(addr) % page))
+    if (!len || off % static_cast<std::int64_t>(page) ||
+        ((flags & MAP_FIXED) && number(addr) % page))
         return -EINVAL;
     if (!(flags & MAP_ANONYMOUS) && !kernel.files.count(fd))
         return -EBADF;
@@ -90,7 +97,8 @@ long mmap(void* addr, std::size_t len, int, int flags, int fd, std::int64_t off)
     const long error = once(kernel.fail_mmap);
     for (std::uint64_t a = start; a < start + size; a += page) {
         if (!error)
-            kernel.pages[a] = {flags & MAP_ANONYMOUS ? -1 : fd, static_cast<std::uint64_t>(off) + (a - start)};
+            kernel.pages[a] = {flags & MAP_ANONYMOUS ? -1 : fd,
+                               static_cast<std::uint64_t>(off) + (a - start)};
         else if (kernel.fail_mmap_unmaps)
             kernel.pages.erase(a);
     }
@@ -187,7 +195,8 @@ long close(int fd) noexcept {
 }
 
 long read(int, void* buffer, std::size_t size) noexcept {
-    const std::size_t n = std::min({size, kernel.maps.size() - kernel.maps_read, std::size_t{100}}); // short
+    const std::size_t n =
+        std::min({size, kernel.maps.size() - kernel.maps_read, std::size_t{100}}); // short
     std::memcpy(buffer, kernel.maps.data() + kernel.maps_read, n);
     kernel.maps_read += n;
     return static_cast<long>(n);
@@ -220,7 +229,9 @@ long fstat(int fd, struct ::stat* out) noexcept {
     return it == kernel.files.end() ? -EBADF : (fill(it->second, out), 0);
 }
 
-long filesystem_magic(int) noexcept { return 0xef53; }
+long filesystem_magic(int) noexcept {
+    return 0xef53;
+}
 
 long readlink(const char* path, char* buffer, std::size_t size) noexcept {
     ++kernel.readlinks;
@@ -288,10 +299,16 @@ long bpf(int command, union ::bpf_attr* attr, unsigned) noexcept {
     }
 }
 
-long fd_limit() noexcept { return 1024; }
+long fd_limit() noexcept {
+    return 1024;
+}
 void yield() noexcept {}
-std::uint64_t milliseconds() noexcept { return kernel.now; }
-bool futex_wait(int*, int, unsigned) noexcept { return true; }
+std::uint64_t milliseconds() noexcept {
+    return kernel.now;
+}
+bool futex_wait(int*, int, unsigned) noexcept {
+    return true;
+}
 void futex_wake_one(int*) noexcept {}
 
 } // namespace pagepatrol::sys

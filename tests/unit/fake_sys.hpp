@@ -37,20 +37,20 @@ struct Page {
 };
 
 struct Kernel {
-    std::map<int, File> files;                // by descriptor
-    std::map<std::uint64_t, Page> pages;      // by address
-    std::vector<struct pp_range> table;       // what the kernel side knows
-    std::vector<std::string> events;          // "munmap", "push 0x1000-0x2000 [1]"
-    std::vector<std::string> problems;        // broken promises
-    std::string output;                       // what went to stderr
-    std::string maps;                         // /proc/self/maps
+    std::map<int, File> files;           // by descriptor
+    std::map<std::uint64_t, Page> pages; // by address
+    std::vector<struct pp_range> table;  // what the kernel side knows
+    std::vector<std::string> events;     // "munmap", "push 0x1000-0x2000 [1]"
+    std::vector<std::string> problems;   // broken promises
+    std::string output;                  // what went to stderr
+    std::string maps;                    // /proc/self/maps
     std::size_t maps_read = 0;
     unsigned readlinks = 0, opens = 0, test_runs = 0, closes = 0;
     std::uint64_t now = 1'000'000; // ms
 
     long fail_mmap = 0, fail_munmap = 0, fail_mremap = 0; // errno to give once, negative
-    bool fail_mmap_unmaps = false; // ... having unmapped what was there
-    std::function<void()> after_call; // once, within the next real call
+    bool fail_mmap_unmaps = false;                        // ... having unmapped what was there
+    std::function<void()> after_call;                     // once, within the next real call
 
     // the door
     long open_error = 0;

@@ -54,13 +54,15 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"schema = 1\n[rule]\npath=\"/a\"\naction=\"pin\"", ErrorKind::wrong_type, 2, 1, "rule",
              "[[rule]]"},
         Case{"schema = 1\nrule = [1]", ErrorKind::wrong_type, 2, 9, "rule[1]", "an integer"},
-        Case{RULE "action = \"pin\"\n", ErrorKind::missing_key, 2, 1, "rule[1].path", "missing key"},
+        Case{RULE "action = \"pin\"\n", ErrorKind::missing_key, 2, 1, "rule[1].path",
+             "missing key"},
         Case{RULE "path = \"/a\"\n", ErrorKind::missing_key, 2, 1, "rule[1].action", "stream"},
         Case{RULE "path = \"/a\"\naction = \"pinn\"", ErrorKind::bad_value, 4, 10, "rule[1].action",
              "did you mean \"pin\"?"},
         Case{RULE "path = \"/a\"\naction = 1", ErrorKind::wrong_type, 4, 10, "rule[1].action",
              "an integer"},
-        Case{RULE "path = 3\naction = \"pin\"", ErrorKind::wrong_type, 3, 8, "rule[1].path", "glob"},
+        Case{RULE "path = 3\naction = \"pin\"", ErrorKind::wrong_type, 3, 8, "rule[1].path",
+             "glob"},
         Case{RULE "path = []\naction = \"pin\"", ErrorKind::bad_value, 3, 8, "rule[1].path",
              "empty array"},
         Case{RULE "path = [\"/a\", 3]\naction = \"pin\"", ErrorKind::wrong_type, 3, 15,
@@ -75,22 +77,22 @@ INSTANTIATE_TEST_SUITE_P(
              "rule[1].path", "'[' is never closed"}, // escapes: the start of the string
         Case{RULE "path = \"data/x\"\naction = \"pin\"", ErrorKind::bad_value, 3, 9, "rule[1].path",
              "HINT: write \"**/data/x\""},
-        Case{RULE "path = \"/a\"\naction = \"pin\"\nexclude = [\"/a}\"]", ErrorKind::bad_value, 5, 15,
-             "rule[1].exclude", "'}'"},
-        Case{RULE "path = \"/a\"\naction = \"pin\"\nmin_size = \"64kb\"", ErrorKind::bad_value, 5, 15,
-             "rule[1].min_size", "did you mean \"64KiB\"?"},
+        Case{RULE "path = \"/a\"\naction = \"pin\"\nexclude = [\"/a}\"]", ErrorKind::bad_value, 5,
+             15, "rule[1].exclude", "'}'"},
+        Case{RULE "path = \"/a\"\naction = \"pin\"\nmin_size = \"64kb\"", ErrorKind::bad_value, 5,
+             15, "rule[1].min_size", "did you mean \"64KiB\"?"},
         Case{RULE "path = \"/a\"\naction = \"pin\"\nmin_size = \"64\"", ErrorKind::bad_value, 5, 15,
              "rule[1].min_size", "without quotes"},
-        Case{RULE "path = \"/a\"\naction = \"pin\"\nmin_size = \"big\"", ErrorKind::bad_value, 5, 12,
-             "rule[1].min_size", "64KiB"},
+        Case{RULE "path = \"/a\"\naction = \"pin\"\nmin_size = \"big\"", ErrorKind::bad_value, 5,
+             12, "rule[1].min_size", "64KiB"},
         Case{RULE "path = \"/a\"\naction = \"pin\"\nmax_size = -1", ErrorKind::bad_value, 5, 12,
              "rule[1].max_size", "negative"},
         Case{RULE "path = \"/a\"\naction = \"pin\"\nmax_size = true", ErrorKind::wrong_type, 5, 12,
              "rule[1].max_size", "a boolean"},
         Case{RULE "path = \"/a\"\naction = \"pin\"\nmax_size = \"99999999999999999999GiB\"",
              ErrorKind::bad_value, 5, 12, "rule[1].max_size", "too large"},
-        Case{RULE "path = \"/a\"\naction = \"pin\"\nmin_size = 2\nmax_size = 1", ErrorKind::bad_value,
-             6, 12, "rule[1].max_size", "below min_size"},
+        Case{RULE "path = \"/a\"\naction = \"pin\"\nmin_size = 2\nmax_size = 1",
+             ErrorKind::bad_value, 6, 12, "rule[1].max_size", "below min_size"},
         Case{RULE "path = \"/a\"\naction = \"pin\"\nname = 7", ErrorKind::wrong_type, 5, 8,
              "rule[1].name", "a string"},
         Case{RULE "path = \"/a\"\nactoin = \"pin\"\naction = \"pin\"", ErrorKind::unknown_key, 4, 1,
@@ -99,9 +101,10 @@ INSTANTIATE_TEST_SUITE_P(
              "rule[1].qwertz", "one of: name, path"}));
 
 TEST(Parse, AllErrorsAtOnceInOrder) {
-    const auto policy = parse_policy("schema = 9\nfoo = 1\n[[rule]]\npath = \"x\"\naction = \"hold\"\n"
-                                     "[[rule]]\naction = \"pin\"\nmin_size = \"1TB\"\n",
-                                     "p.toml", home);
+    const auto policy =
+        parse_policy("schema = 9\nfoo = 1\n[[rule]]\npath = \"x\"\naction = \"hold\"\n"
+                     "[[rule]]\naction = \"pin\"\nmin_size = \"1TB\"\n",
+                     "p.toml", home);
     ASSERT_FALSE(policy);
     std::string positions;
     for (const Error& e : policy.errors)
@@ -112,7 +115,8 @@ TEST(Parse, AllErrorsAtOnceInOrder) {
 TEST(Parse, WholeRule) {
     const auto policy = parse_policy(
         "schema = 1\n[[rule]]\nname = \"n\"\npath = [\"/a/*\", \"~/b\"]\nexclude = \"/a/x\"\n"
-        "min_size = \"64 KiB\"\nmax_size = \"2GiB\"\naction = \"deactivate\"\n[[rule]]\npath = \"**\"\n"
+        "min_size = \"64 KiB\"\nmax_size = \"2GiB\"\naction = \"deactivate\"\n[[rule]]\npath = "
+        "\"**\"\n"
         "action = \"none\"\n",
         "p.toml", home);
     ASSERT_TRUE(policy) << to_string(policy.errors[0]);

@@ -14,7 +14,8 @@ using fake::kernel;
 
 namespace {
 
-const pp_range two[] = {{0x1000, 0x2000, 1, PP_ACTION_PIN, 0, 1}, {0x8000, 0x9000, 2, PP_ACTION_PIN, 0, 1}};
+const pp_range two[] = {{0x1000, 0x2000, 1, PP_ACTION_PIN, 0, 1},
+                        {0x8000, 0x9000, 2, PP_ACTION_PIN, 0, 1}};
 
 std::uint64_t clock_ms = 1'000'000;
 

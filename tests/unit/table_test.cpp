@@ -15,7 +15,8 @@ namespace {
 
 constexpr std::uint64_t page = 4096;
 
-Piece piece(std::uint64_t first, std::uint64_t last, std::uint64_t map_last, std::uint16_t rule = 1) {
+Piece piece(std::uint64_t first, std::uint64_t last, std::uint64_t map_last,
+            std::uint16_t rule = 1) {
     return {{first * page, last * page, 0, PP_ACTION_PIN, 0, rule}, map_last * page, last * page};
 }
 
@@ -115,7 +116,8 @@ TEST(Table, AgainstAModelOfPages) {
             expect_well_formed(*table);
             std::map<std::uint64_t, std::uint16_t> seen;
             for (std::uint32_t i = 0; i < table->size(); ++i)
-                for (std::uint64_t a = table->at(i).range.start; a < table->at(i).range.end; a += page)
+                for (std::uint64_t a = table->at(i).range.start; a < table->at(i).range.end;
+                     a += page)
                     seen[a / page] = table->at(i).range.rule;
             ASSERT_EQ(seen, model) << "seed " << seed << " step " << step;
             bool overlaps = false;
