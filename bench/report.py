@@ -112,7 +112,8 @@ def hot_sentence(results, workload):
     base, ours = compare(results, workload, hot_share)
     text = ""
     if base:
-        text += f"Under the kernel's default, {base} of the accesses to hot pages wait for the disk. "
+        text += (f"Under the kernel's default, {base} of the accesses to hot pages wait for the "
+                 "disk. ")
     if ours:
         text += f"With the policy, {ours} do. "
     return text + time_sentence(results, workload)
@@ -183,18 +184,18 @@ def ratio_chart(results):
                      [share_or_none(results.time_ratio(w, lru)) for w in results.workloads])
               for lru in results.lrus]
     chart = render(Chart(
-        categories=results.workloads, series=series, unit=" %", width=880, height=250, y_max=100,
+        categories=results.workloads, series=series, unit=" %", css="wide", width=880, height=250, y_max=100,
         y_title="time, % of default", reference=(100, "the kernel's default: 100 %"),
         caption="Time with the policy, in per cent of the kernel's default (less is better)"))
     legend = "".join(f'<li><span class="policy{" second" if lru != "classic" else ""}"></span>'
                      f"with policy, {LRU_NAMES[lru]}</li>" for lru in results.lrus)
     return (f'<ul class="legend">{legend}<li><span class="optimum"></span>kernel\'s default '
-            f'(100 %)</li></ul><div class="charts">'
-            f'{chart.replace("<figure>", "<figure class=" + chr(34) + "wide" + chr(34) + ">")}</div>')
+            f'(100 %)</li></ul><div class="charts">{chart}</div>')
 
 
 def legend_html(results, optimum):
-    items = "".join(f'<li><span class="{css}"></span>{name}</li>' for _, name, css in results.arms())
+    items = "".join(f'<li><span class="{css}"></span>{name}</li>'
+                    for _, name, css in results.arms())
     if optimum:
         items += '<li><span class="optimum"></span>best possible from the 2nd pass on</li>'
     return f'<ul class="legend">{items}</ul>'
@@ -209,7 +210,8 @@ def workload_html(results, workload):
     sentence = (hot_sentence if hot else passes_sentence)(results, workload)
     charts = (hot_charts if hot else pass_charts)(results, workload)
     return (f"<section><h2>{title}</h2><p>{text}</p><p class=\"seen\">{sentence}</p>"
-            f"{legend_html(results, not hot)}<div class=\"charts\">{''.join(charts)}</div></section>")
+            f"{legend_html(results, not hot)}"
+            f"<div class=\"charts\">{''.join(charts)}</div></section>")
 
 
 COLUMNS = ("workload", "LRU", "policy", "seconds", "CPU seconds", "hot accesses from disk",

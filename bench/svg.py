@@ -28,7 +28,7 @@ class Chart:
     unit: str = ""  # after the number on a bar
     width: int = 430
     height: int = 260
-    description: str = ""
+    css: str = "chart"  # class of the figure
 
 
 LEFT, RIGHT, TOP, BOTTOM = 58, 12, 18, 46
@@ -115,6 +115,6 @@ def render(chart):
         parts.append(f'<line x1="{LEFT}" x2="{chart.width - RIGHT}" y1="{y:.1f}" y2="{y:.1f}" '
                      f'class="reference"><title>{escape(label)}</title></line>')
     caption = f"<figcaption>{escape(chart.caption)}</figcaption>" if chart.caption else ""
-    return (f'<figure>{caption}<svg viewBox="0 0 {chart.width} {chart.height}" role="img" '
-            f'aria-label="{escape(chart.description or chart.caption)}" '
+    return (f'<figure class="{chart.css}">{caption}<svg viewBox="0 0 {chart.width} {chart.height}" role="img" '
+            f'aria-label="{escape(chart.caption)}" '
             f'xmlns="http://www.w3.org/2000/svg">{"".join(parts)}</svg></figure>')
