@@ -136,7 +136,7 @@ def hot_charts(results, workload):
         categories=[LRU_NAMES[lru] for lru in results.lrus],
         series=[Series(name, css, [share_or_none(hot_share(results.get(workload, lru, arm)))
                                    for lru in results.lrus]) for arm, name, css in results.arms()],
-        y_title="hot accesses that wait for the disk, %", decimals=1, unit=" %",
+        y_title="hot accesses from disk, %", decimals=1, unit=" %",
         caption="Major faults per hot access (less is better)")), seconds_chart(results, workload)]
 
 
@@ -184,8 +184,8 @@ def ratio_chart(results):
                      [share_or_none(results.time_ratio(w, lru)) for w in results.workloads])
               for lru in results.lrus]
     chart = render(Chart(
-        categories=results.workloads, series=series, unit=" %", css="wide", width=880, height=250, y_max=100,
-        y_title="time, % of default", reference=(100, "the kernel's default: 100 %"),
+        categories=results.workloads, series=series, unit=" %", css="wide", width=880, height=250,
+        y_max=100, y_title="time, % of default", reference=(100, "the kernel's default: 100 %"),
         caption="Time with the policy, in per cent of the kernel's default (less is better)"))
     legend = "".join(f'<li><span class="policy{" second" if lru != "classic" else ""}"></span>'
                      f"with policy, {LRU_NAMES[lru]}</li>" for lru in results.lrus)

@@ -113,6 +113,12 @@ class Svg(unittest.TestCase):
         chart = svg.Chart(["a", "b"], [svg.Series("s", "default", [1, None])], "y")
         self.assertEqual(svg.render(chart).count("<rect"), 1)
 
+    def test_no_bar_leaves_the_chart(self):
+        chart = svg.Chart(["a"], [svg.Series("s", "default", [150])], "y", y_max=100)
+        figure = ET.fromstring(svg.render(chart))
+        rect = next(e for e in figure.iter() if e.tag.endswith("rect"))
+        self.assertGreaterEqual(float(rect.get("y")), svg.TOP)
+
     def test_text_is_escaped(self):
         chart = svg.Chart(["<a>"], [svg.Series("&", "default", [1])], "<y>", caption="<c>")
         ET.fromstring(svg.render(chart))

@@ -22,7 +22,7 @@ class Chart:
     y_title: str
     x_title: str = ""
     caption: str = ""
-    y_max: float = 0  # 0: from the values
+    y_max: float = 0  # at least; more if a value needs it
     reference: tuple = ()  # (value, label): a dashed line
     decimals: int = 0
     unit: str = ""  # after the number on a bar
@@ -102,7 +102,7 @@ def render(chart):
     values = [v for series in chart.series for v in series.values if v is not None]
     if chart.reference:
         values.append(chart.reference[0])
-    marks = ticks(chart.y_max or max(values, default=0))
+    marks = ticks(max([chart.y_max, *values]))
     bottom, top = chart.height - BOTTOM, TOP
 
     def y_of(value):
@@ -115,6 +115,7 @@ def render(chart):
         parts.append(f'<line x1="{LEFT}" x2="{chart.width - RIGHT}" y1="{y:.1f}" y2="{y:.1f}" '
                      f'class="reference"><title>{escape(label)}</title></line>')
     caption = f"<figcaption>{escape(chart.caption)}</figcaption>" if chart.caption else ""
-    return (f'<figure class="{chart.css}">{caption}<svg viewBox="0 0 {chart.width} {chart.height}" role="img" '
+    return (f'<figure class="{chart.css}">{caption}'
+            f'<svg viewBox="0 0 {chart.width} {chart.height}" role="img" '
             f'aria-label="{escape(chart.caption)}" '
             f'xmlns="http://www.w3.org/2000/svg">{"".join(parts)}</svg></figure>')
