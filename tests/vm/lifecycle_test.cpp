@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+// What is left of a process that is killed, and of the kernel side when it goes away
+// under a running program: nothing.
+#include <gtest/gtest.h>
+
+#include <csignal>
+#include <filesystem>
+
+#include "arms.hpp"
+
+namespace vmtest {
+namespace {
+
+namespace fs = std::filesystem;
+using namespace std::chrono_literals;
+
+/// hot-and-scan under its policy, in the middle of the scan.
+class RunningBench : public testing::Test {
+  protected:
+    void SetUp() override {
+        Data::need("hot");
+        Data::need("scan");
+        const Arm arm{"hot-and-scan.toml"};
+        cold_caches(arm);
+        before_ = pagepatrol_ctl::status();
+        child_ = std::make_unique<Child>(
+            Command{under(arm, bench_command("hot-and-scan.toml", hot_and_scan_settings)),
+                    {},
+                    cgroup_.path()});
+        // dropped pages: the scan has filled the memory
+        ASSERT_TRUE(wait_until([&] { return dropped() > 2000 || !child_->running(); }, 120s));
+        ASSERT_TRUE(child_->running()) << "it ended too early: " << child_->wait().text();
+    }
+
+    std::uint64_t dropped() const {
+        return pagepatrol_ctl::total(pagepatrol_ctl::status(), "dropped") -
+               pagepatrol_ctl::total(before_, "dropped");
+    }
+
+    const pagepatrol_ctl::LoadedAtEnd loaded_;
+    const MemoryCgroup cgroup_{bench_limit};
+    Json before_;
+    std::unique_ptr<Child> child_;
+};
+
+TEST_F(RunningBench, KilledLeavesNothingBehind) {
+    const Json during = pagepatrol_ctl::status();
+    const Json* process = pagepatrol_ctl::process(during, child_->pid());
+    ASSERT_NE(process, nullptr);
+    EXPECT_EQ((*process)["ranges"].array().size(), 2u);
+    EXPECT_TRUE((*process)["subscribed"].boolean());
+    EXPECT_EQ(pagepatrol_ctl::subscriptions(), 1u);
+
+    child_->signal(SIGKILL);
+    const Ended ended = child_->wait();
+    EXPECT_EQ(ended.signal, SIGKILL) << ended.text();
+    EXPECT_TRUE(wait_until([] { return pagepatrol_ctl::subscriptions() == 0; }, 5s));
+    const Json after = pagepatrol_ctl::status();
+    EXPECT_EQ(after["processes"].array().size(), 0u);
+    EXPECT_EQ(pagepatrol_ctl::total(after, "exits"), pagepatrol_ctl::total(during, "exits") + 1);
+    for (const char* map : {"pp_small_tables", "pp_large_tables", "pp_range_states"})
+        EXPECT_EQ(pagepatrol_ctl::map_entries(map), 0u) << map;
+}
+
+TEST_F(RunningBench, GoesOnWhenPagePatrolIsUnloaded) {
+    const Ended unloaded = pagepatrol_ctl::unload();
+    report("unload_seconds", unloaded.seconds);
+    ASSERT_TRUE(unloaded.good()) << unloaded.text();
+    EXPECT_LE(unloaded.seconds, 15);
+    EXPECT_TRUE(child_->running()) << "it was over before the unload: the test shows nothing";
+    EXPECT_FALSE(fs::exists("/sys/module/pagepatrol"));
+    EXPECT_FALSE(fs::exists("/sys/fs/bpf/pagepatrol/upload"));
+
+    const Ended ended = child_->wait();
+    ASSERT_TRUE(ended.good()) << ended.text();
+    EXPECT_EQ(read_bench(ended).checksums, default_hot_and_scan().checksums);
+
+    const Ended loaded = pagepatrol_ctl::load();
+    ASSERT_TRUE(loaded.good()) << loaded.text();
+    EXPECT_TRUE(pagepatrol_ctl::status()["loaded"].boolean());
+    // and it works again
+    const Ended search = run({under({"ripgrep.toml"}, search_command(Data::need("hot")))});
+    expect_undisturbed(search);
+    EXPECT_GT(pagepatrol_ctl::total(pagepatrol_ctl::status(), "uploads"), 0u);
+}
+
+} // namespace
+} // namespace vmtest

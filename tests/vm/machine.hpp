@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+// The machine that the tests run on: memory cgroups, caches, disk, the data files,
+// and PagePatrol as ppctl sees it. Whatever is wrong with the machine itself is
+// thrown, which fails the test that asked.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "child.hpp"
+#include "json.hpp"
+
+namespace vmtest {
+
+constexpr std::uint64_t MiB = 1 << 20;
+constexpr std::uint64_t page_size = 4096;
+
+/// Files of this build and of the source tree, by their path there.
+std::string built(std::string_view path);
+std::string source(std::string_view path);
+
+std::string read_file(const std::string& path);
+void write_file(const std::string& path, std::string_view text);
+
+/// A memory cgroup of its own, below the root; with its processes gone at the end.
+class MemoryCgroup {
+  public:
+    static constexpr std::uint64_t no_limit = UINT64_MAX;
+    explicit MemoryCgroup(std::uint64_t limit);
+    ~MemoryCgroup();
+    MemoryCgroup(const MemoryCgroup&) = delete;
+    MemoryCgroup& operator=(const MemoryCgroup&) = delete;
+
+    const std::string& path() const { return path_; }
+    std::uint64_t oom_kills() const;
+
+  private:
+    std::string path_;
+};
+
+/// A folder that everybody may read, on no disk; gone at the end.
+class TemporaryFolder {
+  public:
+    TemporaryFolder();
+    ~TemporaryFolder();
+    TemporaryFolder(const TemporaryFolder&) = delete;
+    TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+
+    const std::string& path() const { return path_; }
+    /// Writes a file into it and returns its path.
+    std::string file(std::string_view name, std::string_view text) const;
+
+  private:
+    std::string path_;
+};
+
+/// The data, below /scratch; made at the first need.
+struct Data {
+    static const std::string folder; ///< of hot, scan and loop
+    static constexpr std::uint64_t hot = 64 * MiB, scan = 400 * MiB, loop = 137 * MiB;
+    static constexpr int many_files = 400;          ///< of 1 MiB each
+    static std::string need(std::string_view name); ///< "hot", "scan", "loop": its path
+    static std::string need_many();                 ///< the folder of the many files
+};
+
+/// "classic" or "mglru": what is in force.
+std::string lru();
+/// Writes back and drops clean caches.
+void drop_caches();
+/// What the disk below /scratch has read since boot.
+std::uint64_t disk_bytes_read();
+
+namespace pagepatrol_ctl {
+Ended unload();
+Ended load();
+/// `ppctl status --json`
+Json status();
+/// The process's entry in it, or nullptr
+const Json* process(const Json& status, pid_t pid);
+std::uint64_t total(const Json& status, std::string_view counter);
+std::uint64_t subscriptions(); ///< the module's own count
+/// Entries in a pinned map, read without ppctl.
+std::size_t map_entries(const char* name);
+
+/// Sees to it that PagePatrol is loaded when the test ends.
+struct LoadedAtEnd {
+    LoadedAtEnd() = default;
+    ~LoadedAtEnd();
+    LoadedAtEnd(const LoadedAtEnd&) = delete;
+    LoadedAtEnd& operator=(const LoadedAtEnd&) = delete;
+};
+} // namespace pagepatrol_ctl
+
+} // namespace vmtest
