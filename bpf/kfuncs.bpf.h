@@ -5,7 +5,9 @@
 
 #include "kernel_types.bpf.h"
 
+/* special windows for bpf_pp_set_readahead() */
 #define PP_READAHEAD_DEFAULT 0xffffffffu
+#define PP_READAHEAD_SEQUENTIAL 0xfffffffeu
 
 extern int bpf_pp_subscribe(void) __ksym;
 extern int bpf_pp_activate(u64 start, u64 end) __ksym;

@@ -149,6 +149,9 @@ static long enter_range(u32 i, struct change_ctx *ctx)
 	err = 0;
 	if (r->flags & PP_RANGE_NO_READAHEAD) {
 		err = bpf_pp_set_readahead(r->start, r->end, 0);
+	} else if (r->action == PP_ACTION_STREAM) {
+		err = bpf_pp_set_readahead(r->start, r->end,
+					   PP_READAHEAD_SEQUENTIAL);
 	} else if (ctx->old_nr) {
 		was = range_at(&ctx->old, search(&ctx->old, ctx->old_nr, r->start));
 		if (was && was->start <= r->start && r->start < was->end &&

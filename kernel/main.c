@@ -41,8 +41,10 @@
 /* Work on a range holds the mmap lock for at most this much of it at a time. */
 #define PP_CHUNK (4UL << 20)
 
-/* bpf_pp_set_readahead(): back to what the device says */
+/* bpf_pp_set_readahead(): what the device says; twice that, as for
+ * POSIX_FADV_SEQUENTIAL */
 #define PP_READAHEAD_DEFAULT U32_MAX
+#define PP_READAHEAD_SEQUENTIAL (U32_MAX - 1)
 
 enum pp_work_op {
 	PP_WORK_SUBSCRIBE,
@@ -306,15 +308,19 @@ static void pp_vma_activate(struct vm_area_struct *vma, unsigned long start,
 static void pp_vma_set_readahead(struct vm_area_struct *vma, u32 pages)
 {
 	struct backing_dev_info *bdi;
-	unsigned long most;
+	unsigned long window;
 
 	if (!vma->vm_file || (vma->vm_flags & (VM_SPECIAL | VM_HUGETLB)))
 		return;
 	bdi = inode_to_bdi(vma->vm_file->f_mapping->host);
-	most = max(bdi->ra_pages, bdi->io_pages);
-	WRITE_ONCE(vma->vm_file->f_ra.ra_pages,
-		   pages == PP_READAHEAD_DEFAULT ? bdi->ra_pages :
-						   min_t(u64, pages, most));
+	if (pages == PP_READAHEAD_DEFAULT)
+		window = bdi->ra_pages;
+	else if (pages == PP_READAHEAD_SEQUENTIAL)
+		window = bdi->ra_pages * 2;
+	else
+		window = min_t(unsigned long, pages,
+			       max(bdi->ra_pages, bdi->io_pages));
+	WRITE_ONCE(vma->vm_file->f_ra.ra_pages, window);
 }
 
 static void pp_do_range(struct mm_struct *mm, const struct pp_work *work)
@@ -465,8 +471,8 @@ __bpf_kfunc int bpf_pp_drop(u64 start, u64 end)
  * bpf_pp_set_readahead - set the read-ahead window of the files of a range
  * @start: first byte, page aligned
  * @end: one past the last byte, page aligned
- * @pages: window in pages, 0 for none, at most what the device says;
- *	PP_READAHEAD_DEFAULT: the device's own
+ * @pages: window in pages, 0 for none, at most what the device can;
+ *	PP_READAHEAD_DEFAULT: the device's own; PP_READAHEAD_SEQUENTIAL: twice it
  *
  * Acts on the open file behind the mapping (its f_ra), as posix_fadvise() does.
  *

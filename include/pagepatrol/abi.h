@@ -30,7 +30,7 @@
  * PIN:        never reclaimed, as long as the pressure valve is shut
  * ACTIVATE:   treated as hot: active list when brought in and when pushed
  * DEACTIVATE: first to go: inactive list, accessed bits cleared
- * STREAM:     what this mapping brought in is dropped behind the reader once
+ * STREAM:     read once in order, with a doubled read-ahead window: what this mapping brought in is dropped behind the reader once
  *             memory is tight; what was cached before stays
  */
 #define PP_ACTION_NONE 0u
