@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+// See kernel_side.hpp.
+#include "kernel_side.hpp"
+
+#include <cstdlib>
+#include <thread>
+
+#include <bpf/bpf.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "maps.h"
+
+void PrintTo(const pp_range& range, std::ostream* out) {
+    *out << std::hex << range.start << "-" << range.end << std::dec << " id " << range.id
+         << " action " << int(range.action) << " flags " << int(range.flags) << " rule "
+         << range.rule;
+}
+
+namespace pagepatrol::test {
+
+namespace {
+
+std::optional<LoadOptions> in_force;
+
+bool same(const LoadOptions& a, const LoadOptions& b) {
+    return a.module_path == b.module_path && a.tables_per_user == b.tables_per_user &&
+           a.margin_pages == b.margin_pages && a.lag_pages == b.lag_pages &&
+           a.valve_activate == b.valve_activate && a.valve_pin == b.valve_pin;
+}
+
+template <typename Key, typename Visit> void for_each_key(const char* map, Visit visit) {
+    const int fd = bpf_obj_get((std::string(PP_PIN_PRIVATE "/") + map).c_str());
+    ASSERT_GE(fd, 0) << "can't open the map " << map;
+    Key key{}, next{}, *previous = nullptr;
+    while (bpf_map_get_next_key(fd, previous, &next) == 0) {
+        key = next;
+        previous = &key;
+        visit(fd, key);
+    }
+    close(fd);
+}
+
+class UnloadAtTheEnd : public testing::Environment {
+    void SetUp() override {
+        ASSERT_NE(getenv("PAGEPATROL_MODULE"), nullptr) << "PAGEPATROL_MODULE names the module";
+        ASSERT_EQ(geteuid(), 0u) << "these tests need root, in a VM";
+    }
+    void TearDown() override { require_unloaded(); }
+};
+[[maybe_unused]] const auto* const environment =
+    testing::AddGlobalTestEnvironment(new UnloadAtTheEnd);
+
+} // namespace
+
+bool full() {
+    const char* value = getenv("PAGEPATROL_TEST_FULL");
+    return value && *value == '1';
+}
+
+LoadOptions options() {
+    LoadOptions options;
+    if (const char* path = getenv("PAGEPATROL_MODULE"))
+        options.module_path = path;
+    return options;
+}
+
+LoadOptions always_tight() {
+    LoadOptions all = options();
+    all.margin_pages = UINT32_MAX; // no machine has as many pages free
+    return all;
+}
+
+void require_loaded(const LoadOptions& wanted) {
+    if (in_force && same(*in_force, wanted) && look().loaded)
+        return;
+    require_unloaded();
+    const auto done = load(wanted);
+    ASSERT_TRUE(done) << done.error().text();
+    in_force = wanted;
+}
+
+void require_unloaded() {
+    in_force.reset();
+    const auto done = unload();
+    ASSERT_TRUE(done || done.error().code == ENOENT) << done.error().text();
+}
+
+Status look() {
+    auto now = status();
+    if (now)
+        return *now;
+    ADD_FAILURE() << now.error().text();
+    return {};
+}
+
+std::optional<ProcessStatus> table_of(pid_t pid) {
+    for (const auto& process : look().processes)
+        if (process.tgid == static_cast<uint32_t>(pid))
+            return process;
+    return {};
+}
+
+std::vector<pp_range> ranges_of(pid_t pid) {
+    std::vector<pp_range> ranges;
+    if (const auto process = table_of(pid))
+        for (const auto& range : process->ranges)
+            ranges.push_back(range.range);
+    return ranges;
+}
+
+uint64_t total(uint32_t stat) { return look().totals[stat]; }
+
+int subscriptions() { return look().subscriptions; }
+
+int range_states() {
+    int count = 0;
+    for_each_key<pp_range_key>("pp_range_states", [&](int, const pp_range_key&) { ++count; });
+    return count;
+}
+
+int charged_tables() {
+    int64_t sum = 0;
+    for_each_key<uint32_t>("pp_users", [&](int fd, const uint32_t& uid) {
+        int64_t tables = 0;
+        if (bpf_map_lookup_elem(fd, &uid, &tables) == 0)
+            sum += tables;
+    });
+    return static_cast<int>(sum);
+}
+
+bool eventually(const std::function<bool()>& condition, std::chrono::milliseconds limit) {
+    const auto end = std::chrono::steady_clock::now() + limit;
+    while (!condition()) {
+        if (std::chrono::steady_clock::now() > end)
+            return false;
+        std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    }
+    return true;
+}
+
+KernelLog::KernelLog() : fd_(open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC)) {
+    if (fd_ < 0 || lseek(fd_, 0, SEEK_END) < 0)
+        ADD_FAILURE() << "can't read /dev/kmsg";
+}
+
+KernelLog::~KernelLog() { close(fd_); }
+
+std::string KernelLog::complaints() {
+    constexpr int warning = 4;
+    std::string found;
+    char record[8192];
+    ssize_t size;
+    // "priority,sequence,time,flags;text"
+    while ((size = read(fd_, record, sizeof(record))) > 0) {
+        const std::string line(record, static_cast<size_t>(size));
+        if ((std::atoi(line.c_str()) & 7) <= warning || line.find("pagepatrol") != line.npos)
+            found += line;
+    }
+    return found;
+}
+
+void Loaded::SetUp() {
+    require_loaded(wanted());
+    const Status now = look();
+    ASSERT_TRUE(now.loaded);
+    EXPECT_TRUE(now.processes.empty());
+    std::copy(std::begin(now.totals), std::end(now.totals), before_);
+}
+
+void Loaded::TearDown() {
+    EXPECT_TRUE(eventually([] { return look().processes.empty(); }))
+        << look().processes.size() << " tables are left";
+    EXPECT_TRUE(eventually([] { return subscriptions() == 0; }))
+        << subscriptions() << " subscriptions are left";
+    if (!look().loaded)
+        return;
+    EXPECT_EQ(range_states(), 0) << "states of ranges are left";
+    EXPECT_EQ(charged_tables(), 0) << "users are charged for tables that are gone";
+}
+
+} // namespace pagepatrol::test
