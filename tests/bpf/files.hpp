@@ -46,6 +46,7 @@ char* map_file(const Path& path, int prot, int flags, void* place = nullptr);
 int64_t touch(const char* data, size_t size);
 /// Is each page what TestFile put there? The number of those that are not.
 int64_t count_wrong(const char* data, size_t size);
+int64_t count_wrong(const char* data, size_t size, size_t first, size_t nr);
 
 /// Writes to a file of /proc or /sys; a failure of the test if it can't.
 void write_file(const std::string& path, const std::string& text);

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+// Effects on the page cache under the parameters that people get: streams and pins in a
+// small memory cgroup, hot and cold pages on the LRU, read-ahead.
+#include "cgroup.hpp"
+#include "kernel_side.hpp"
+#include "reader.hpp"
+
+#include <fcntl.h>
+#include <linux/kernel-page-flags.h>
+#include <sys/mman.h>
+
+namespace pagepatrol::test {
+namespace {
+
+constexpr size_t pages = 1024;
+
+class Cache : public Loaded {
+  protected:
+    TestFile file_{"cache", pages * page};
+};
+
+TEST_F(Cache, IsNotLeftByAStreamWhileThereIsRoom) {
+    Reader reader(file_, PP_ACTION_STREAM);
+    ASSERT_EQ(reader.start_error, 0);
+    for (int pass = 0; pass < 2; ++pass)
+        EXPECT_EQ(reader.read_all(), 0);
+    EXPECT_EQ(reader.run([] { return upload(nullptr, 0, mapping.start(), mapping.end()); }), 0);
+    EXPECT_EQ(file_.cached(), pages);
+    EXPECT_EQ(grown(PP_STAT_DROPPED), 0u);
+    EXPECT_EQ(grown(PP_STAT_SPARED), pages);
+    EXPECT_EQ(grown(PP_STAT_INSERTED), pages);
+}
+
+class Limited : public Loaded, public testing::WithParamInterface<bool> {
+  protected:
+    static constexpr uint64_t limit = 8 << 20;
+    static constexpr size_t limit_pages = limit / page;
+    static constexpr size_t long_pages = 2 * limit_pages;
+    Lru lru_{GetParam()};
+    TestFile long_{"long", long_pages * page};
+};
+
+TEST_P(Limited, AStreamKeepsItsBeginningAndNotItsEnd) {
+    // the kernel's default forgets what comes round first
+    {
+        Cgroup group(limit);
+        Reader plain(long_, PP_ACTION_NONE);
+        group.add(plain.pid());
+        EXPECT_EQ(plain.read_all(), 0);
+        EXPECT_LT(long_.cached(0, limit_pages / 2), limit_pages / 8);
+        plain.end();
+    }
+    for (const char* knob : {"memory.max", "memory.high"}) {
+        long_.evict();
+        const auto dropped = grown(PP_STAT_DROPPED);
+        Cgroup group(limit, knob);
+        Reader reader(long_, PP_ACTION_STREAM);
+        group.add(reader.pid());
+        EXPECT_EQ(reader.read_all(), 0);
+        EXPECT_GT(long_.cached(0, limit_pages / 2), limit_pages * 7 / 16) << knob;
+        EXPECT_LT(long_.cached(limit_pages, limit_pages / 2), limit_pages / 8) << knob;
+        EXPECT_GT(grown(PP_STAT_DROPPED) - dropped, limit_pages / 2) << knob;
+        reader.end();
+    }
+}
+
+TEST_P(Limited, WhatIsPinnedStays) {
+    TestFile hot("hot", limit / 4);
+    for (const uint8_t action : {PP_ACTION_NONE, PP_ACTION_PIN}) {
+        hot.evict();
+        long_.evict();
+        Cgroup group(limit);
+        Reader reader(hot, PP_ACTION_NONE);
+        group.add(reader.pid());
+        if (action != PP_ACTION_NONE) {
+            ASSERT_EQ(reader.rule(action), 0);
+        }
+        EXPECT_EQ(reader.read_all(), 0);
+        ASSERT_EQ(hot.cached(), hot.pages());
+        EXPECT_EQ(reader.run([path = long_.path()] {
+            char* scan = map_file(path, PROT_READ, MAP_SHARED);
+            return scan ? count_wrong(scan, long_pages * page) : -1;
+        }), 0);
+        if (action == PP_ACTION_NONE)
+            EXPECT_LT(hot.cached(), hot.pages() / 2);
+        else
+            EXPECT_EQ(hot.cached(), hot.pages());
+        reader.end();
+    }
+    EXPECT_GT(grown(PP_STAT_ASKED), 0u);
+    EXPECT_GT(grown(PP_STAT_KEPT), 0u);
+    EXPECT_LE(grown(PP_STAT_KEPT) + grown(PP_STAT_VALVE), grown(PP_STAT_ASKED));
+}
+
+INSTANTIATE_TEST_SUITE_P(Lru, Limited, testing::Bool(),
+                         [](const auto& info) { return info.param ? "mglru" : "classic"; });
+
+/// How many of the pages that the process has mapped there have the flag.
+size_t with_flag(pid_t pid, uint64_t start, size_t nr, int flag) {
+    const int map = open(("/proc/" + std::to_string(pid) + "/pagemap").c_str(), O_RDONLY | O_CLOEXEC);
+    const int flags = open("/proc/kpageflags", O_RDONLY | O_CLOEXEC);
+    constexpr uint64_t present = 1ull << 63, number = (1ull << 55) - 1;
+    size_t count = 0;
+    for (size_t i = 0; i < nr; ++i) {
+        uint64_t entry = 0, bits = 0;
+        if (pread(map, &entry, sizeof(entry), off_t((start / page + i) * sizeof(entry))) < 0 ||
+            pread(flags, &bits, sizeof(bits), off_t((entry & number) * sizeof(bits))) < 0)
+            ADD_FAILURE() << "can't read page flags: " << std::strerror(errno);
+        count += (entry & present) && (bits >> flag & 1);
+    }
+    close(map);
+    close(flags);
+    return count;
+}
+
+// On the classic LRU, whose lists can be seen from outside. A batch of pages per CPU may
+// be on its way.
+class Lists : public Cache {
+  protected:
+    static constexpr size_t most = pages * 3 / 4, few = pages / 4;
+    size_t active(Reader& reader) {
+        const auto start = uint64_t(reader.run([] { return mapping.start(); }));
+        return with_flag(reader.pid(), start, pages, KPF_ACTIVE);
+    }
+    Lru classic_{false};
+};
+
+TEST_F(Lists, ActivateAndDeactivateWhatIsCached) {
+    file_.cache(0, pages);
+    Reader reader(file_, PP_ACTION_NONE);
+    EXPECT_EQ(reader.read_all(), 0);
+    EXPECT_LT(active(reader), few);
+    ASSERT_EQ(reader.rule(PP_ACTION_ACTIVATE), 0);
+    EXPECT_GT(active(reader), most);
+    ASSERT_EQ(reader.rule(PP_ACTION_DEACTIVATE), 0);
+    EXPECT_LT(active(reader), few);
+    ASSERT_EQ(reader.rule(PP_ACTION_PIN), 0);
+    EXPECT_GT(active(reader), most);
+    EXPECT_EQ(file_.cached(), pages);
+}
+
+TEST_F(Lists, ActivateWhatIsBroughtIn) {
+    Reader reader(file_, PP_ACTION_ACTIVATE);
+    EXPECT_EQ(reader.read_all(), 0);
+    EXPECT_EQ(grown(PP_STAT_ACTIVATED), pages);
+    EXPECT_EQ(grown(PP_STAT_INSERTED), pages);
+    EXPECT_GT(active(reader), most);
+}
+
+TEST_F(Lists, DeactivateWhatIsBroughtInOncePassed) {
+    Reader reader(file_, PP_ACTION_DEACTIVATE);
+    EXPECT_EQ(reader.read_all(), 0);
+    EXPECT_GT(grown(PP_STAT_DEACTIVATED), pages / 2);
+    EXPECT_LE(grown(PP_STAT_DEACTIVATED), pages);
+    EXPECT_EQ(grown(PP_STAT_ACTIVATED), 0u);
+    EXPECT_EQ(file_.cached(), pages) << "it stays until memory is needed";
+}
+
+class ReadAhead : public Cache {};
+
+TEST_F(ReadAhead, CanBeTurnedOffAndOn) {
+    Reader reader(file_, PP_ACTION_ACTIVATE, PP_RANGE_NO_READAHEAD);
+    ASSERT_EQ(reader.start_error, 0);
+    EXPECT_EQ(reader.read(100, 1), 0);
+    EXPECT_EQ(reader.read(300, 1), 0);
+    EXPECT_EQ(file_.cached(), 2u);
+    EXPECT_EQ(grown(PP_STAT_INSERTED), 2u);
+    // another opening of the file is not concerned
+    Reader other(file_, PP_ACTION_NONE);
+    EXPECT_EQ(other.read(600, 1), 0);
+    EXPECT_GT(file_.cached(), 2u + 8u);
+    other.end();
+    file_.evict();
+
+    ASSERT_EQ(reader.rule(PP_ACTION_ACTIVATE), 0);
+    const size_t before = file_.cached();
+    EXPECT_EQ(reader.read(800, 1), 0);
+    EXPECT_GT(file_.cached(), before + 8u);
+}
+
+} // namespace
+} // namespace pagepatrol::test

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Programs that call the module's kfuncs from where they may and from where they may
+ * not. Only loaded, one at a time, never attached: the verifier's answer is the test.
+ * The name says what that has to be: success_* or failure_*.
+ */
+#include "kfuncs.bpf.h"
+
+SEC("fentry/filemap_fault")
+int success_fault_entry(void *ctx)
+{
+	return bpf_pp_drop(0, PAGE_SIZE) & 0;
+}
+
+SEC("fexit/filemap_fault")
+int success_fault_exit(void *ctx)
+{
+	return bpf_pp_activate(0, PAGE_SIZE) & 0;
+}
+
+SEC("syscall")
+int success_syscall(void *ctx)
+{
+	return bpf_pp_deactivate(0, PAGE_SIZE);
+}
+
+/* in atomic context, with locks held */
+SEC("tp_btf/sched_switch")
+int failure_sched_switch(void *ctx)
+{
+	return bpf_pp_drop(0, PAGE_SIZE);
+}
+
+SEC("tp_btf/mm_filemap_add_to_page_cache")
+int failure_page_added(void *ctx)
+{
+	return bpf_pp_drop(0, PAGE_SIZE);
+}
+
+/* in reclaim, with a page table locked */
+SEC("fmod_ret/pp_page_used")
+int failure_page_used(void *ctx)
+{
+	return bpf_pp_drop(0, PAGE_SIZE);
+}
+
+/* at the end of an address space */
+SEC("fentry/exit_mmap")
+int failure_exit_mmap(void *ctx)
+{
+	return bpf_pp_subscribe();
+}
+
+SEC("iter/task")
+int failure_iterator(void *ctx)
+{
+	return bpf_pp_activate(0, PAGE_SIZE) & 0;
+}
+
+SEC("kprobe/filemap_fault")
+int failure_kprobe(void *ctx)
+{
+	return bpf_pp_drop(0, PAGE_SIZE);
+}
+
+SEC("xdp")
+int failure_packet(void *ctx)
+{
+	return bpf_pp_drop(0, PAGE_SIZE);
+}
+
+char LICENSE[] SEC("license") = "GPL";
