@@ -52,6 +52,8 @@ __u32 pp_filter[PP_FILTER_SLOTS];
 
 /* Processes with ranges that one user may have. */
 const volatile __u32 cfg_max_tables_per_user = 1024;
+/* Share of its memory limit that a process may keep, in per cent. */
+const volatile __u32 cfg_keep_percent = 75;
 /* Pages that count as "no room": a stream starts to drop when fewer are left. */
 const volatile __u32 cfg_margin_pages = 256;
 /* Pages behind the reader that stay: it may still be at them (fault-around). */
@@ -66,6 +68,7 @@ struct pp_found {
 	u64 mm;
 	struct pp_table_head *head;
 	struct pp_range range;
+	u64 keep_end; /* below it the budget lets a page be kept */
 };
 
 /*
@@ -136,8 +139,9 @@ static __always_inline u32 pp_search(const struct pp_range *ranges, u32 slots,
 }
 
 static __always_inline bool pp_find_in(struct pp_table_head *head,
-				       const struct pp_range *ranges, u32 slots,
-				       u64 addr, struct pp_found *found)
+				       const struct pp_range *ranges,
+				       const u32 *keep, u32 slots, u64 addr,
+				       struct pp_found *found)
 {
 	u32 seq = *(volatile u32 *)&head->seq, half = seq & 1;
 	u32 nr = *(volatile u32 *)&head->nr[half], i;
@@ -146,6 +150,7 @@ static __always_inline bool pp_find_in(struct pp_table_head *head,
 		return false;
 	i = pp_search(ranges, slots, half, nr, addr);
 	found->range = ranges[i];
+	found->keep_end = ranges[i].start + ((u64)keep[i] << PAGE_SHIFT);
 	found->head = head;
 	barrier();
 	return found->range.start <= addr && addr < found->range.end &&
@@ -161,13 +166,18 @@ static __always_inline bool pp_find(u64 mm, u64 addr, struct pp_found *found)
 	found->mm = mm;
 	small = bpf_map_lookup_elem(&pp_small_tables, &mm);
 	if (small)
-		return pp_find_in(&small->head, small->ranges,
+		return pp_find_in(&small->head, small->ranges, small->keep,
 				  2 * PP_SMALL_RANGES, addr, found);
 	large = bpf_map_lookup_elem(&pp_large_tables, &mm);
 	if (large)
-		return pp_find_in(&large->head, large->ranges,
+		return pp_find_in(&large->head, large->ranges, large->keep,
 				  2 * PP_MAX_RANGES, addr, found);
 	return false;
+}
+
+static __always_inline bool pp_keeps(u8 action)
+{
+	return action == PP_ACTION_PIN || action == PP_ACTION_ACTIVATE;
 }
 
 static __always_inline struct pp_range_state *pp_state_of(u64 mm, u32 id)

@@ -117,7 +117,7 @@ int BPF_PROG(fault_enter, struct vm_fault *vmf)
 	f->address = address;
 	f->mm = key;
 	f->start = found.range.start;
-	f->end = found.range.end;
+	f->end = pp_keeps(found.range.action) ? found.keep_end : found.range.end;
 	f->id = found.range.id;
 	f->action = found.range.action;
 	f->nr = 0;

@@ -15,5 +15,6 @@ extern int bpf_pp_deactivate(u64 start, u64 end) __ksym;
 extern int bpf_pp_drop(u64 start, u64 end) __ksym;
 extern int bpf_pp_set_readahead(u64 start, u64 end, u32 pages) __ksym;
 extern int bpf_pp_memory_tight(u32 margin) __ksym;
+extern u64 bpf_pp_memory_limit(void) __ksym;
 
 #endif

@@ -6,8 +6,9 @@
 #include "engine.bpf.h"
 #include "account.bpf.h"
 
-static __always_inline void copied(struct pp_table_head *head)
+static __always_inline void copied(struct pp_table_head *head, u32 tgid)
 {
+	head->tgid = tgid;
 	head->lock = 0;
 	head->flags &= PP_TABLE_KEEPS; /* the child has no subscription yet */
 	head->subscribe_errors = 0;
@@ -43,11 +44,11 @@ int BPF_PROG(task_newtask, struct task_struct *task, u64 clone_flags)
 	if (small && !bpf_map_update_elem(&pp_small_tables, &child, small, BPF_NOEXIST)) {
 		small = bpf_map_lookup_elem(&pp_small_tables, &child);
 		if (small)
-			copied(&small->head);
+			copied(&small->head, task->tgid);
 	} else if (large && !bpf_map_update_elem(&pp_large_tables, &child, large, BPF_NOEXIST)) {
 		large = bpf_map_lookup_elem(&pp_large_tables, &child);
 		if (large)
-			copied(&large->head);
+			copied(&large->head, task->tgid);
 	} else {
 		pp_user_uncharge(small ? small->head.uid : large->head.uid);
 		return 0;

@@ -95,6 +95,8 @@ void set_parameters(engine* programs, const LoadOptions& options) {
     auto* parameters = programs->rodata;
     if (options.tables_per_user)
         parameters->cfg_max_tables_per_user = *options.tables_per_user;
+    if (options.keep_percent)
+        parameters->cfg_keep_percent = *options.keep_percent;
     if (options.margin_pages)
         parameters->cfg_margin_pages = *options.margin_pages;
     if (options.lag_pages)
@@ -129,9 +131,7 @@ Result<void> pin_link(bpf_program* program, bpf_link* link) {
     if (!link)
         return bpf_error("attaching the BPF program " + name);
     const int err = bpf_link__pin(link, (pin_private / ("link_" + name)).c_str());
-    // the pin holds the link from here on
-    bpf_link__disconnect(link);
-    bpf_link__destroy(link);
+    bpf_link__destroy(link); // closes it; the pin holds the link from here on
     if (err)
         return bpf_error("pinning the link of " + name, err);
     return {};

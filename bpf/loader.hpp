@@ -16,6 +16,7 @@ namespace pagepatrol {
 struct LoadOptions {
     std::string module_path;                  ///< pagepatrol.ko; empty: as modprobe finds it
     std::optional<uint32_t> tables_per_user;  ///< processes with ranges one user may have
+    std::optional<uint32_t> keep_percent;     ///< of its memory limit, what a process may keep
     std::optional<uint32_t> margin_pages;     ///< "no room" for a stream: fewer pages left
     std::optional<uint32_t> lag_pages;        ///< pages kept behind a stream's reader
     std::optional<int> valve_activate;        ///< reclaim priority (12 to 0, -1: never)
@@ -33,6 +34,7 @@ Result<void> unload();
 
 struct RangeStatus {
     pp_range range;
+    uint64_t keep_pages;  ///< from its start, what the budget lets pin and activate keep
     uint64_t stats[PP_NR_RANGE_STATS];
 };
 

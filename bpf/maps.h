@@ -8,7 +8,7 @@
 
 #include <pagepatrol/abi.h>
 
-/* Address spaces with ranges, by size class. Large tables are 48 KiB each and
+/* Address spaces with ranges, by size class. Large tables are 56 KiB each and
  * set aside at load; small ones are made when needed. */
 #define PP_MAX_SMALL_TABLES 16384
 #define PP_MAX_LARGE_TABLES 64
@@ -34,14 +34,18 @@ struct pp_table_head {
 	char comm[16];
 };
 
+/* keep[i]: pages, from the start of ranges[i], that the budget lets PIN and
+ * ACTIVATE keep; the rest of the range follows the kernel's default */
 struct pp_small_table {
 	struct pp_table_head head;
 	struct pp_range ranges[2 * PP_SMALL_RANGES];
+	__u32 keep[2 * PP_SMALL_RANGES];
 };
 
 struct pp_large_table {
 	struct pp_table_head head;
 	struct pp_range ranges[2 * PP_MAX_RANGES];
+	__u32 keep[2 * PP_MAX_RANGES];
 };
 
 struct pp_range_key {

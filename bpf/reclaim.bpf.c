@@ -47,7 +47,7 @@ int BPF_PROG(page_used, struct mm_struct *mm, unsigned long start,
 	if (!pp_find(pp_mm_key(mm), start, &found))
 		return 0;
 	action = found.range.action;
-	if (action != PP_ACTION_PIN && action != PP_ACTION_ACTIVATE)
+	if (!pp_keeps(action) || start >= found.keep_end)
 		return 0;
 	state = pp_state_of(found.mm, found.range.id);
 	pp_count_range(state, PP_STAT_ASKED, 1);

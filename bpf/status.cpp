@@ -57,8 +57,9 @@ void read_totals(Status& status) {
     }
 }
 
-ProcessStatus describe(uint64_t mm, const pp_table_head& head, const pp_range* ranges,
-                       uint32_t slots, int states) {
+template <typename Table>
+ProcessStatus describe(uint64_t mm, const Table& table, uint32_t slots, int states) {
+    const pp_table_head& head = table.head;
     ProcessStatus process{};
     process.mm = mm;
     process.tgid = head.tgid;
@@ -69,7 +70,8 @@ ProcessStatus describe(uint64_t mm, const pp_table_head& head, const pp_range* r
     const uint32_t half = head.seq & 1;
     for (uint32_t i = 0; i < std::min(head.nr[half], slots); ++i) {
         RangeStatus range{};
-        range.range = ranges[half * slots + i];
+        range.range = table.ranges[half * slots + i];
+        range.keep_pages = table.keep[half * slots + i];
         const pp_range_key key{mm, range.range.id, 0};
         pp_range_state state{};
         if (bpf_map_lookup_elem(states, &key, &state) == 0)
@@ -88,7 +90,7 @@ void read_tables(Status& status, const char* name, uint32_t slots, int states) {
         key = next;
         previous = &key;
         if (bpf_map_lookup_elem(map, &key, table.get()) == 0)
-            status.processes.push_back(describe(key, table->head, table->ranges, slots, states));
+            status.processes.push_back(describe(key, *table, slots, states));
     }
 }
 

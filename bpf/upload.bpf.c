@@ -20,6 +20,31 @@ struct view {
 	u32 half;
 };
 
+/*
+ * A half of a table in one number, so that it can be passed to a global function
+ * (which the verifier looks at by itself: in one piece this program is too much
+ * for it): bit 0 the half, bit 1 set if of the large class, from bit 32 the
+ * number of its ranges.
+ */
+#define WHERE_LARGE 2
+
+static __always_inline u64 where(struct view *v, u32 half, u32 nr)
+{
+	return (u64)nr << 32 | (v->large ? WHERE_LARGE : 0) | (half & 1);
+}
+
+static __always_inline u32 view_of(u64 mm, u64 where, struct view *v)
+{
+	v->small = NULL;
+	v->large = NULL;
+	if (where & WHERE_LARGE)
+		v->large = bpf_map_lookup_elem(&pp_large_tables, &mm);
+	else
+		v->small = bpf_map_lookup_elem(&pp_small_tables, &mm);
+	v->half = where & 1;
+	return where >> 32;
+}
+
 static __always_inline struct pp_range *range_at(struct view *v, u32 i)
 {
 	if (v->small)
@@ -52,21 +77,43 @@ static __always_inline u32 search(struct view *v, u32 nr, u64 addr)
 	return 0;
 }
 
+static __always_inline u32 *keep_at(struct view *v, u32 i)
+{
+	if (v->small)
+		return &v->small->keep[(v->half * PP_SMALL_RANGES + i) &
+				       (2 * PP_SMALL_RANGES - 1)];
+	if (v->large)
+		return &v->large->keep[(v->half * PP_MAX_RANGES + i) &
+				       (2 * PP_MAX_RANGES - 1)];
+	return NULL;
+}
+
 /* --- checking what the process sent --- */
 
 struct check_ctx {
 	struct view v;
 	u64 task_size;
 	u64 prev_end;
-	u32 keeps;
+	u64 keep; /* pages that all ranges together ask to keep */
 	int err;
 };
+
+/* Pages that a range asks to keep; 16 TiB is as good as everything. */
+static __always_inline u32 kept_pages(const struct pp_range *r)
+{
+	u64 pages = (r->end - r->start) >> PAGE_SHIFT;
+
+	if (!pp_keeps(r->action))
+		return 0;
+	return pages < ~0u ? pages : ~0u;
+}
 
 static long check_range(u32 i, struct check_ctx *ctx)
 {
 	struct pp_range *r = range_at(&ctx->v, i);
+	u32 *keep = keep_at(&ctx->v, i);
 
-	if (!r)
+	if (!r || !keep)
 		return 1;
 	if (((r->start | r->end) & ~PAGE_MASK) || r->start >= r->end ||
 	    r->start < ctx->prev_end || !r->id || !r->action ||
@@ -78,9 +125,71 @@ static long check_range(u32 i, struct check_ctx *ctx)
 		ctx->err = -ERANGE;
 		return 1;
 	}
-	if (r->action == PP_ACTION_PIN || r->action == PP_ACTION_ACTIVATE)
-		ctx->keeps = PP_TABLE_KEEPS;
+	*keep = kept_pages(r);
+	ctx->keep += *keep;
 	ctx->prev_end = r->end;
+	return 0;
+}
+
+/* --- the budget: where it is short, it is granted rule by rule --- */
+
+#define BUDGET_RULES 32 /* further ones get nothing */
+
+struct budget_ctx {
+	struct view v;
+	u64 left; /* pages */
+	u32 nr, i, rule, next_rule;
+};
+
+/* One range in one round; a round for each rule, in the order of the policy. */
+static long grant(u32 n, struct budget_ctx *ctx)
+{
+	struct pp_range *r = range_at(&ctx->v, ctx->i);
+	u32 *keep = keep_at(&ctx->v, ctx->i);
+	u64 pages;
+
+	if (!r || !keep)
+		return 1;
+	pages = kept_pages(r);
+	if (r->rule == ctx->rule) {
+		if (pages > ctx->left)
+			pages = ctx->left;
+		*keep = pages;
+		ctx->left -= pages;
+	} else if (r->rule > ctx->rule) {
+		*keep = 0;
+		if (pages && r->rule < ctx->next_rule)
+			ctx->next_rule = r->rule;
+	}
+	if (++ctx->i < ctx->nr)
+		return 0;
+	if (ctx->next_rule == ~0u)
+		return 1;
+	ctx->i = 0;
+	ctx->rule = ctx->next_rule;
+	ctx->next_rule = ~0u;
+	return 0;
+}
+
+/* Checks a half; the pages that it asks to keep, or a negative errno. */
+__attribute__((noinline)) s64 check_half(u64 mm, u64 new, u64 task_size)
+{
+	struct check_ctx check = { .task_size = task_size };
+	u32 nr = view_of(mm, new, &check.v);
+
+	bpf_loop(nr, check_range, &check, 0);
+	return check.err ? check.err : (s64)check.keep;
+}
+
+__attribute__((noinline)) int keep_what_fits(u64 mm, u64 new, u64 asked)
+{
+	struct budget_ctx budget = { .next_rule = ~0u };
+
+	budget.left = bpf_pp_memory_limit() * cfg_keep_percent / 100;
+	if (asked <= budget.left)
+		return 0;
+	budget.nr = view_of(mm, new, &budget.v);
+	bpf_loop(budget.nr * BUDGET_RULES, grant, &budget, 0);
 	return 0;
 }
 
@@ -92,14 +201,42 @@ struct change_ctx {
 	u64 mm, start, end;
 };
 
+/* Takes the changed part out of a run; what it takes is released. */
+static __always_inline void cut_run(struct pp_range_state *state,
+				    struct pp_run *run, u8 action,
+				    u64 from, u64 to)
+{
+	u64 start = run->start, end = run->end;
+
+	if (start >= end || start >= to || end <= from)
+		return;
+	if (start < from) {
+		run->end = from; /* what lies behind the part goes with it */
+		start = from;
+	} else if (end > to) {
+		run->start = to;
+		end = to;
+	} else {
+		run->end = 0;
+	}
+	pp_run_release(state, action, start, end);
+}
+
+static __always_inline bool is_at(struct change_ctx *ctx, u32 id, u64 addr)
+{
+	struct pp_range *r = range_at(&ctx->new, search(&ctx->new, ctx->new_nr, addr));
+
+	return r && r->id == id;
+}
+
 /*
  * A range of the old table in the changed part: what its streams have pending
  * there is released while it is still mapped; its state goes unless the range
- * is still there under its id.
+ * is still there under its id, at its old start or at its old end.
  */
 static long leave_range(u32 i, struct change_ctx *ctx)
 {
-	struct pp_range *r = range_at(&ctx->old, ctx->first + i), *now;
+	struct pp_range *r = range_at(&ctx->old, ctx->first + i);
 	struct pp_range_key key = { .mm = ctx->mm };
 	struct pp_range_state *state;
 
@@ -111,21 +248,10 @@ static long leave_range(u32 i, struct change_ctx *ctx)
 	state = bpf_map_lookup_elem(&pp_range_states, &key);
 	if (!state)
 		return 0;
-	for (u32 n = 0; n < PP_RUNS; n++) {
-		struct pp_run *run = &state->runs[n];
-		u64 start = run->start, end = run->end;
-
-		if (start >= end || start >= ctx->end || end <= ctx->start)
-			continue;
-		run->end = 0;
-		if (start < ctx->start)
-			start = ctx->start;
-		if (end > ctx->end)
-			end = ctx->end;
-		pp_run_release(state, r->action, start, end);
-	}
-	now = ctx->new_nr ? range_at(&ctx->new, search(&ctx->new, ctx->new_nr, r->start)) : NULL;
-	if (!now || now->id != r->id)
+	for (u32 n = 0; n < PP_RUNS; n++)
+		cut_run(state, &state->runs[n], r->action, ctx->start, ctx->end);
+	if (!ctx->new_nr ||
+	    (!is_at(ctx, r->id, r->start) && !is_at(ctx, r->id, r->end - 1)))
 		bpf_map_delete_elem(&pp_range_states, &key);
 	return 0;
 }
@@ -134,14 +260,15 @@ static long leave_range(u32 i, struct change_ctx *ctx)
 static long enter_range(u32 i, struct change_ctx *ctx)
 {
 	struct pp_range *r = range_at(&ctx->new, ctx->first + i), *was;
+	u32 *keep = keep_at(&ctx->new, ctx->first + i);
 	int err = 0;
 
-	if (!r || r->start >= ctx->end)
+	if (!r || !keep || r->start >= ctx->end)
 		return 1;
 	if (r->start < ctx->start)
 		return 0;
-	if (r->action == PP_ACTION_PIN || r->action == PP_ACTION_ACTIVATE)
-		err = bpf_pp_activate(r->start, r->end);
+	if (*keep)
+		err = bpf_pp_activate(r->start, r->start + ((u64)*keep << PAGE_SHIFT));
 	else if (r->action == PP_ACTION_DEACTIVATE)
 		err = bpf_pp_deactivate(r->start, r->end);
 	if (err)
@@ -164,18 +291,40 @@ static long enter_range(u32 i, struct change_ctx *ctx)
 	return 0;
 }
 
-static __always_inline void act(struct change_ctx *ctx)
+static __always_inline void change_of(struct change_ctx *ctx, u64 mm, u64 old,
+				      u64 new, u64 start, u64 end)
 {
-	if (ctx->start >= ctx->end)
-		return;
-	if (ctx->old_nr) {
-		ctx->first = search(&ctx->old, ctx->old_nr, ctx->start);
-		bpf_loop(ctx->old_nr - ctx->first, leave_range, ctx, 0);
-	}
-	if (ctx->new_nr) {
-		ctx->first = search(&ctx->new, ctx->new_nr, ctx->start);
-		bpf_loop(ctx->new_nr - ctx->first, enter_range, ctx, 0);
-	}
+	ctx->old_nr = view_of(mm, old, &ctx->old);
+	ctx->new_nr = view_of(mm, new, &ctx->new);
+	ctx->mm = mm;
+	ctx->start = start;
+	ctx->end = end;
+}
+
+__attribute__((noinline)) int leave_ranges(u64 mm, u64 old, u64 new, u64 start,
+					   u64 end)
+{
+	struct change_ctx ctx = {};
+
+	change_of(&ctx, mm, old, new, start, end);
+	if (!ctx.old_nr)
+		return 0;
+	ctx.first = search(&ctx.old, ctx.old_nr, start);
+	bpf_loop(ctx.old_nr - ctx.first, leave_range, &ctx, 0);
+	return 0;
+}
+
+__attribute__((noinline)) int enter_ranges(u64 mm, u64 old, u64 new, u64 start,
+					   u64 end)
+{
+	struct change_ctx ctx = {};
+
+	change_of(&ctx, mm, old, new, start, end);
+	if (!ctx.new_nr)
+		return 0;
+	ctx.first = search(&ctx.new, ctx.new_nr, start);
+	bpf_loop(ctx.new_nr - ctx.first, enter_range, &ctx, 0);
+	return 0;
 }
 
 /* --- the table itself --- */
@@ -238,60 +387,57 @@ static __always_inline long read_ranges(struct view *v, u64 from, u32 nr)
 	return -EINVAL;
 }
 
+static __always_inline void want_subscription(struct pp_table_head *head)
+{
+	if (head->flags & PP_TABLE_ASKED)
+		return;
+	__sync_fetch_and_or(&head->flags, PP_TABLE_ASKED);
+	if (bpf_pp_subscribe()) {
+		__sync_fetch_and_and(&head->flags, ~PP_TABLE_ASKED);
+		pp_count(PP_STAT_QUEUE_FAILED, 1);
+	}
+}
+
 /* Fills and checks the idle half, flips, acts. The caller holds the lock. */
 static __always_inline int replace(const struct pp_request *req,
 				   struct mm_struct *mm, u64 key, struct view *v)
 {
 	struct pp_table_head *head = head_of(v);
-	struct check_ctx check = {};
-	struct change_ctx change = {};
 	struct pp_small_table *small;
-	u32 flags;
+	u64 old, new;
+	s64 keep;
 
 	if (!head)
 		return -EINVAL;
-	change.old = *v;
-	change.old.half = head->seq & 1;
-	change.old_nr = head->nr[head->seq & 1];
+	old = where(v, head->seq, head->nr[head->seq & 1]);
 	v->half = ~head->seq & 1;
+	new = where(v, v->half, req->nr_ranges);
 	if (req->nr_ranges && read_ranges(v, req->ranges, req->nr_ranges))
 		return -EFAULT;
-	check.v = *v;
-	check.task_size = mm->task_size;
-	bpf_loop(req->nr_ranges, check_range, &check, 0);
-	if (check.err)
-		return check.err;
+	keep = check_half(key, new, mm->task_size);
+	if (keep < 0)
+		return keep;
+	if (keep)
+		keep_what_fits(key, new, keep);
 
-	change.new = *v;
-	change.new_nr = req->nr_ranges;
 	head->nr[v->half & 1] = req->nr_ranges;
 	__sync_fetch_and_add(&head->seq, 1);
-	flags = head->flags;
-	if ((flags ^ check.keeps) & PP_TABLE_KEEPS)
+	if (!!(head->flags & PP_TABLE_KEEPS) != !!keep)
 		__sync_fetch_and_xor(&head->flags, PP_TABLE_KEEPS);
 
 	/* grown out of a small table: that was still the one in force */
 	small = v->large ? bpf_map_lookup_elem(&pp_small_tables, &key) : NULL;
-	if (small) {
-		change.old.small = small;
-		change.old.large = NULL;
-		change.old.half = small->head.seq & 1;
-		change.old_nr = small->head.nr[small->head.seq & 1];
+	if (small)
+		old = (u64)small->head.nr[small->head.seq & 1] << 32 |
+		      (small->head.seq & 1);
+	if (req->start < req->end) {
+		leave_ranges(key, old, new, req->start, req->end);
+		enter_ranges(key, old, new, req->start, req->end);
 	}
-	change.mm = key;
-	change.start = req->start;
-	change.end = req->end;
-	act(&change);
 	if (small && !bpf_map_delete_elem(&pp_small_tables, &key))
 		pp_filter_add(key, -1);
-
-	if (check.keeps && !(flags & PP_TABLE_ASKED)) {
-		__sync_fetch_and_or(&head->flags, PP_TABLE_ASKED);
-		if (bpf_pp_subscribe()) {
-			__sync_fetch_and_and(&head->flags, ~PP_TABLE_ASKED);
-			pp_count(PP_STAT_QUEUE_FAILED, 1);
-		}
-	}
+	if (keep)
+		want_subscription(head);
 	return 0;
 }
 

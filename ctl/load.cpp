@@ -33,6 +33,8 @@ int run(const Arguments& arguments) {
             options.module_path = value;
         else if (name == "--max-processes-per-user")
             good = parse(value, 0, 16384, options.tables_per_user);
+        else if (name == "--keep-percent")
+            good = parse(value, 0, 100, options.keep_percent);
         else if (name == "--margin-pages")
             good = parse(value, 0, 1 << 20, options.margin_pages);
         else if (name == "--lag-pages")
@@ -56,8 +58,8 @@ int run(const Arguments& arguments) {
 const Command load_command = {
     "load",
     "insert the module, load the BPF programs (root)",
-    "[--module FILE] [--max-processes-per-user N] [--margin-pages N] [--lag-pages N]\n"
-    "           [--valve-activate PRIORITY] [--valve-pin PRIORITY]",
+    "[--module FILE] [--max-processes-per-user N] [--keep-percent N] [--margin-pages N]\n"
+    "           [--lag-pages N] [--valve-activate PRIORITY] [--valve-pin PRIORITY]",
     run,
 };
 

@@ -42,6 +42,11 @@ const char* action_name(const pp_range& range) {
     return range.action < PP_NR_ACTIONS ? action_names[range.action] : "?";
 }
 
+bool over_budget(const RangeStatus& range) {
+    const bool keeps = range.range.action == PP_ACTION_PIN || range.range.action == PP_ACTION_ACTIVATE;
+    return keeps && range.keep_pages < (range.range.end - range.range.start) / 4096;
+}
+
 void print_json(const Status& now) {
     std::printf("{\"module\": %s, \"module_version\": %s, \"subscriptions\": %d, \"loaded\": %s,\n"
                 " \"programs\": [",
@@ -60,11 +65,12 @@ void print_json(const Status& now) {
         for (size_t j = 0; j < process.ranges.size(); ++j) {
             const pp_range& range = process.ranges[j].range;
             std::printf("%s\n   {\"start\": %" PRIu64 ", \"end\": %" PRIu64
-                        ", \"action\": \"%s\", \"rule\": %u, \"read_ahead\": %s, \"counters\": %s}",
+                        ", \"action\": \"%s\", \"rule\": %u, \"read_ahead\": %s, "
+                        "\"keep_pages\": %" PRIu64 ", \"counters\": %s}",
                         j ? "," : "", static_cast<uint64_t>(range.start),
                         static_cast<uint64_t>(range.end), action_name(range), range.rule,
                         range.flags & PP_RANGE_NO_READAHEAD ? "false" : "true",
-                        counters_json(process.ranges[j].stats, PP_NR_RANGE_STATS).c_str());
+                        process.ranges[j].keep_pages, counters_json(process.ranges[j].stats, PP_NR_RANGE_STATS).c_str());
         }
         std::printf("]}");
     }
@@ -98,11 +104,12 @@ void print_text(const Status& now) {
         std::printf("  %u %s (uid %u)%s: %zu ranges\n", process.tgid, process.comm.c_str(),
                     process.uid, process.subscribed ? ", subscribed" : "", process.ranges.size());
         for (const RangeStatus& range : process.ranges) {
-            std::printf("    %" PRIx64 "-%" PRIx64 " %s, rule %u%s\n",
+            std::printf("    %" PRIx64 "-%" PRIx64 " %s, rule %u%s%s\n",
                         static_cast<uint64_t>(range.range.start),
                         static_cast<uint64_t>(range.range.end), action_name(range.range),
                         range.range.rule,
-                        range.range.flags & PP_RANGE_NO_READAHEAD ? ", no read-ahead" : "");
+                        range.range.flags & PP_RANGE_NO_READAHEAD ? ", no read-ahead" : "",
+                        over_budget(range) ? ", only part of it fits the budget" : "");
             print_counters(range.stats, PP_NR_RANGE_STATS, "      ");
         }
     }

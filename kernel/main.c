@@ -38,7 +38,7 @@
 
 #include "symbols.h"
 
-/* Work on a range holds the mmap lock for at most this much of it at a time. */
+/* How much of a range is worked on under one hold of the mmap lock. */
 #define PP_CHUNK (4UL << 20)
 
 /* bpf_pp_set_readahead(): what the device says; twice that, as for
@@ -62,16 +62,16 @@ struct pp_work {
 	u32 arg;
 };
 
-/* What will still call into the module, which does not go before both are 0. */
-static atomic_t pp_pending = ATOMIC_INIT(0); /* work queued or running */
-static atomic_t pp_allocated = ATOMIC_INIT(0); /* subscriptions not yet freed */
-static DECLARE_WAIT_QUEUE_HEAD(pp_idle);
+/*
+ * Work queued or running; each holds the module. It runs when its thread goes
+ * back to user space, which one that sits in a system call may not do for long:
+ * then unloading is refused (-EWOULDBLOCK), it never waits for that thread.
+ */
+static atomic_t pp_pending = ATOMIC_INIT(0);
+#define PP_MAX_PENDING 65536
 
-static void pp_count_down(atomic_t *count)
-{
-	if (atomic_dec_and_test(count))
-		wake_up(&pp_idle);
-}
+static atomic_t pp_allocated = ATOMIC_INIT(0); /* subscriptions not yet freed */
+static DECLARE_WAIT_QUEUE_HEAD(pp_all_freed);
 
 /* Every subscribed mm, so that unloading can end the subscriptions. */
 struct pp_subscription {
@@ -156,7 +156,8 @@ static struct mmu_notifier *pp_mn_alloc(struct mm_struct *mm)
 static void pp_mn_free(struct mmu_notifier *mn)
 {
 	kfree(container_of(mn, struct pp_subscription, mn));
-	pp_count_down(&pp_allocated);
+	if (atomic_dec_and_test(&pp_allocated))
+		wake_up(&pp_all_freed);
 }
 
 /*
@@ -240,7 +241,7 @@ static void pp_end_subscriptions(void)
 	/* callbacks under way, then pp_mn_free() of each (by SRCU, with bottom
 	 * halves disabled, so that an RCU grace period sees its end) */
 	mmu_notifier_synchronize();
-	wait_event(pp_idle, !atomic_read(&pp_allocated));
+	wait_event(pp_all_freed, !atomic_read(&pp_allocated));
 	synchronize_rcu();
 }
 
@@ -323,32 +324,46 @@ static void pp_vma_set_readahead(struct vm_area_struct *vma, u32 pages)
 	WRITE_ONCE(vma->vm_file->f_ra.ra_pages, window);
 }
 
+/* Holds the mmap lock for one chunk at a time; steps over holes. */
 static void pp_do_range(struct mm_struct *mm, const struct pp_work *work)
 {
+	/* read-ahead is set once per mapping, however large */
+	unsigned long chunk = work->op == PP_WORK_READAHEAD ?
+				      work->end - work->start : PP_CHUNK;
 	unsigned long start = work->start;
 
 	while (start < work->end && !fatal_signal_pending(current)) {
-		unsigned long end = min(work->end, start + PP_CHUNK);
 		struct vm_area_struct *vma;
+		unsigned long end;
 
 		if (mmap_read_lock_killable(mm))
 			return;
-		VMA_ITERATOR(vmi, mm, start);
-		for_each_vma_range(vmi, vma, end) {
-			unsigned long s = max(start, vma->vm_start);
-			unsigned long e = min(end, vma->vm_end);
-
-			if (work->op == PP_WORK_DROP)
-				pp_vma_drop(vma, s, e);
-			else if (work->op == PP_WORK_ACTIVATE)
-				pp_vma_activate(vma, s, e);
-			else
-				pp_vma_set_readahead(vma, work->arg);
+		vma = find_vma(mm, start);
+		if (!vma || vma->vm_start >= work->end) {
+			mmap_read_unlock(mm);
+			return;
 		}
+		start = max(start, vma->vm_start);
+		end = min3(work->end, vma->vm_end,
+			   start + min(chunk, work->end - start));
+		if (work->op == PP_WORK_DROP)
+			pp_vma_drop(vma, start, end);
+		else if (work->op == PP_WORK_ACTIVATE)
+			pp_vma_activate(vma, start, end);
+		else
+			pp_vma_set_readahead(vma, work->arg);
 		mmap_read_unlock(mm);
 		start = end;
 		cond_resched();
 	}
+}
+
+/* The end of it still is module text: pp_exit() waits that out. */
+static void pp_work_free(struct pp_work *work)
+{
+	kfree(work);
+	atomic_dec(&pp_pending);
+	module_put(THIS_MODULE);
 }
 
 static void pp_work_run(struct callback_head *twork)
@@ -365,8 +380,7 @@ static void pp_work_run(struct callback_head *twork)
 		else
 			pp_do_range(mm, work);
 	}
-	kfree(work);
-	pp_count_down(&pp_pending);
+	pp_work_free(work);
 }
 
 static int pp_queue(enum pp_work_op op, u64 start, u64 end, u32 arg)
@@ -383,6 +397,8 @@ static int pp_queue(enum pp_work_op op, u64 start, u64 end, u32 arg)
 		if (end > current->mm->task_size)
 			return -ERANGE;
 	}
+	if (atomic_read(&pp_pending) >= PP_MAX_PENDING)
+		return -EBUSY;
 	work = kmalloc(sizeof(*work), GFP_NOWAIT | __GFP_NOWARN);
 	if (!work)
 		return -ENOMEM;
@@ -392,11 +408,10 @@ static int pp_queue(enum pp_work_op op, u64 start, u64 end, u32 arg)
 	work->arg = arg;
 	init_task_work(&work->twork, pp_work_run);
 	atomic_inc(&pp_pending);
+	__module_get(THIS_MODULE); /* the calling program holds it already */
 	err = task_work_add(current, &work->twork, TWA_RESUME);
-	if (err) {
-		kfree(work);
-		pp_count_down(&pp_pending);
-	}
+	if (err)
+		pp_work_free(work);
 	return err;
 }
 
@@ -411,7 +426,8 @@ __bpf_kfunc_start_defs();
  * pages; once is enough, more does no harm. Ends with the address space or the
  * module. The outcome is reported through pp_subscribed().
  *
- * Return: 0 if queued, -EINVAL outside a user process, -ENOMEM, -ESRCH
+ * Return: 0 if queued, -EINVAL outside a user process, -ENOMEM, -EBUSY with too
+ * much queued, -ESRCH
  */
 __bpf_kfunc int bpf_pp_subscribe(void)
 {
@@ -424,8 +440,8 @@ __bpf_kfunc int bpf_pp_subscribe(void)
  * @end: one past the last byte, page aligned
  *
  * Return: 0 if queued, -EINVAL for a bad range or outside a user process,
- * -ERANGE beyond the user address space, -ENOMEM, -ESRCH, -EOPNOTSUPP if the
- * kernel lacks folio_activate()
+ * -ERANGE beyond the user address space, -ENOMEM, -EBUSY with too much queued,
+ * -ESRCH, -EOPNOTSUPP if the kernel lacks folio_activate()
  */
 __bpf_kfunc int bpf_pp_activate(u64 start, u64 end)
 {
@@ -483,6 +499,12 @@ __bpf_kfunc int bpf_pp_set_readahead(u64 start, u64 end, u32 pages)
 	return pp_queue(PP_WORK_READAHEAD, start, end, pages);
 }
 
+/* What a cgroup and nobody above it may use, in pages. */
+static unsigned long pp_memcg_limit(struct mem_cgroup *memcg)
+{
+	return min(READ_ONCE(memcg->memory.max), READ_ONCE(memcg->memory.high));
+}
+
 static bool pp_memcg_tight(unsigned long margin)
 {
 	struct mem_cgroup *memcg;
@@ -493,8 +515,7 @@ static bool pp_memcg_tight(unsigned long margin)
 	rcu_read_lock();
 	for (memcg = mem_cgroup_from_task(current); memcg && !tight;
 	     memcg = parent_mem_cgroup(memcg)) {
-		unsigned long limit = min(READ_ONCE(memcg->memory.max),
-					  READ_ONCE(memcg->memory.high));
+		unsigned long limit = pp_memcg_limit(memcg);
 
 		tight = page_counter_read(&memcg->memory) +
 				min(margin, limit >> 5) >= limit;
@@ -540,6 +561,27 @@ __bpf_kfunc int bpf_pp_memory_tight(u32 margin)
 	return pp_memcg_tight(margin) || pp_machine_tight(margin);
 }
 
+/**
+ * bpf_pp_memory_limit - how much memory may current use at most?
+ *
+ * Return: pages; the lowest memory.max or memory.high of its memory cgroup and
+ * the ancestors, or what the machine has if that is less
+ */
+__bpf_kfunc u64 bpf_pp_memory_limit(void)
+{
+	unsigned long limit = totalram_pages();
+	struct mem_cgroup *memcg;
+
+	if (mem_cgroup_disabled())
+		return limit;
+	rcu_read_lock();
+	for (memcg = mem_cgroup_from_task(current); memcg;
+	     memcg = parent_mem_cgroup(memcg))
+		limit = min(limit, pp_memcg_limit(memcg));
+	rcu_read_unlock();
+	return limit;
+}
+
 __bpf_kfunc_end_defs();
 
 BTF_KFUNCS_START(pp_kfunc_ids)
@@ -549,6 +591,7 @@ BTF_ID_FLAGS(func, bpf_pp_deactivate)
 BTF_ID_FLAGS(func, bpf_pp_drop)
 BTF_ID_FLAGS(func, bpf_pp_set_readahead)
 BTF_ID_FLAGS(func, bpf_pp_memory_tight)
+BTF_ID_FLAGS(func, bpf_pp_memory_limit)
 BTF_KFUNCS_END(pp_kfunc_ids)
 
 /*
@@ -587,6 +630,8 @@ static const struct btf_kfunc_id_set pp_fmodret_set = {
 	.set = &pp_fmodret_ids,
 };
 
+module_param_named(pending, pp_pending.counter, int, 0444);
+MODULE_PARM_DESC(pending, "work queued or running now (read only)");
 module_param_named(subscriptions, pp_nr_subscriptions, int, 0444);
 MODULE_PARM_DESC(subscriptions, "address spaces subscribed now (read only)");
 
@@ -606,13 +651,11 @@ static int __init pp_init(void)
 }
 
 /*
- * No program that calls a kfunc is left (each holds the module), so nothing new
- * is queued. What was queued runs at the latest when its thread goes back to
- * user space; then wait out the last instructions of pp_work_run() itself.
+ * No program that calls a kfunc and no work is left, as each holds the module.
+ * What may be left is a thread in the last instructions of pp_work_free().
  */
 static void __exit pp_exit(void)
 {
-	wait_event(pp_idle, !atomic_read(&pp_pending));
 	synchronize_rcu_tasks();
 	pp_end_subscriptions();
 }

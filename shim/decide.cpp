@@ -28,7 +28,10 @@ struct Answer {
 
 const Policy* policy = nullptr;
 Answer cache[cache_slots];
-std::uint64_t left_alone[max_left_alone]; // inode numbers; 0 is none
+struct File {
+    std::uint64_t device, inode;
+};
+File left_alone[max_left_alone]; // inode 0 is none
 char path_buffer[4096 + 16];
 
 Answer& slot(const struct ::stat& st) noexcept {
@@ -48,8 +51,8 @@ bool has_storage(std::string_view path) noexcept {
 }
 
 const Rule* ask(std::string_view path, const struct ::stat& st) noexcept {
-    for (const std::uint64_t inode : left_alone)
-        if (inode != 0 && inode == st.st_ino)
+    for (const File& file : left_alone)
+        if (file.inode != 0 && file.inode == st.st_ino && file.device == st.st_dev)
             return nullptr;
     if (path.empty() || path[0] != '/' || !has_storage(path))
         return nullptr;
@@ -87,10 +90,10 @@ void set_policy(const Policy* p) noexcept {
     policy = p;
 }
 
-void leave_alone(std::uint64_t inode) noexcept {
-    for (std::uint64_t& place : left_alone)
-        if (place == 0 || place == inode) {
-            place = inode;
+void leave_alone(const struct ::stat& st) noexcept {
+    for (File& file : left_alone)
+        if (file.inode == 0) {
+            file = {st.st_dev, st.st_ino};
             return;
         }
 }

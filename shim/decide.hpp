@@ -16,7 +16,7 @@ namespace pagepatrol::decide {
 
 void set_policy(const Policy* policy) noexcept;
 // Files that no rule applies to, whatever it says: the shim's own and ld.so's.
-void leave_alone(std::uint64_t inode) noexcept;
+void leave_alone(const struct ::stat& st) noexcept;
 
 // The rule for an open file that was fstat'ed, or nullptr. Rules of action "none" are nullptr.
 const Rule* by_descriptor(int fd, const struct ::stat& st) noexcept;

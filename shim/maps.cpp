@@ -83,9 +83,12 @@ void leave_alone(std::uint64_t own, std::uint64_t loader) noexcept {
     wanted[0] = own;
     wanted[1] = loader;
     each([](const Mapping& mapping) noexcept {
+        // by stat: on overlayfs and btrfs the device in the line is not the file's own
+        struct ::stat st;
         for (const std::uint64_t address : wanted)
-            if (address >= mapping.start && address < mapping.end)
-                decide::leave_alone(mapping.inode);
+            if (address >= mapping.start && address < mapping.end &&
+                sys::stat(mapping.path, &st) == 0)
+                decide::leave_alone(st);
     });
 }
 
