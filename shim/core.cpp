@@ -171,6 +171,18 @@ void catch_up(const void* own, const void* loader) noexcept {
         push(table_.ranges()[0].start, table_.ranges()[n - 1].end);
 }
 
+void finish() noexcept {
+    Guard guard;
+    const std::uint32_t n = table_.size();
+    if (!guard || n == 0)
+        return;
+    for (std::uint32_t i = 0; i < n; ++i)
+        if (table_.ranges()[i].action == PP_ACTION_STREAM) {
+            push::table(nullptr, 0, table_.ranges()[0].start, table_.ranges()[n - 1].end);
+            return;
+        }
+}
+
 long map(void* addr, std::size_t len, int prot, int flags, int fd, std::int64_t off) noexcept {
     const bool replaces =
         (flags & MAP_FIXED) && !((flags & MAP_FIXED_NOREPLACE) == MAP_FIXED_NOREPLACE);

@@ -24,6 +24,9 @@ void start(const Policy& policy, std::uint64_t page_size) noexcept;
 // address inside this library, `loader` one inside ld.so (or 0): those files are left alone.
 void catch_up(const void* own, const void* loader) noexcept;
 
+// The program is about to exit: what its streams have pending is dropped while it is mapped.
+void finish() noexcept;
+
 long map(void* addr, std::size_t len, int prot, int flags, int fd, std::int64_t off) noexcept;
 long unmap(void* addr, std::size_t len) noexcept;
 long remap(void* addr, std::size_t old_len, std::size_t new_len, int flags, void* to) noexcept;

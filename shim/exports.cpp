@@ -55,6 +55,13 @@ long advise(void* addr, size_t len, int advice) noexcept {
     errno = kept;
 }
 
+[[gnu::destructor]] void end() noexcept {
+    const int kept = errno;
+    if (active())
+        core::finish();
+    errno = kept;
+}
+
 } // namespace
 
 #pragma GCC visibility push(default)

@@ -90,6 +90,17 @@ TEST_F(Core, MapPushesBeforeItReturns) {
     EXPECT_NE(r.id, 0u);
 }
 
+TEST_F(Core, EndHandsOverWhatStreamsHavePending) {
+    const auto a = map(pinned, 4);
+    core::finish();
+    EXPECT_EQ(kernel.table.size(), 1u) << "nothing is pending of a pin";
+    const auto b = map(streamed, 4);
+    core::finish();
+    EXPECT_TRUE(kernel.table.empty());
+    core::unmap(at(a), 4 * page);
+    core::unmap(at(b), 4 * page);
+}
+
 TEST_F(Core, FilesWithoutRulePushNothing) {
     const auto a = map(other, 4);
     EXPECT_EQ(core::unmap(at(a), 4 * page), 0);
