@@ -16,7 +16,7 @@ constexpr size_t pages = 1024;
 
 class Cache : public Loaded {
   protected:
-    TestFile file_{"cache", pages * page};
+    TestFile file_{"cache", pages* page};
 };
 
 TEST_F(Cache, IsNotLeftByAStreamWhileThereIsRoom) {
@@ -37,7 +37,7 @@ class Limited : public Loaded, public testing::WithParamInterface<bool> {
     static constexpr size_t limit_pages = limit / page;
     static constexpr size_t long_pages = 2 * limit_pages;
     Lru lru_{GetParam()};
-    TestFile long_{"long", long_pages * page};
+    TestFile long_{"long", long_pages* page};
 };
 
 TEST_P(Limited, AStreamKeepsItsBeginningAndNotItsEnd) {
@@ -80,7 +80,8 @@ TEST_P(Limited, WhatIsPinnedStays) {
         EXPECT_EQ(reader.run([path = long_.path()] {
             char* scan = map_file(path, PROT_READ, MAP_SHARED);
             return scan ? count_wrong(scan, long_pages * page) : -1;
-        }), 0);
+        }),
+                  0);
         if (action == PP_ACTION_NONE)
             EXPECT_LT(hot.cached(), hot.pages() / 2);
         else
@@ -92,12 +93,31 @@ TEST_P(Limited, WhatIsPinnedStays) {
     EXPECT_LE(grown(PP_STAT_KEPT) + grown(PP_STAT_VALVE), grown(PP_STAT_ASKED));
 }
 
+TEST_P(Limited, WhatIsPinnedStaysUpToTheBudget) {
+    constexpr size_t budget = limit_pages * 3 / 4;
+    Cgroup group(limit);
+    Reader reader(long_, PP_ACTION_NONE);
+    group.add(reader.pid());
+    ASSERT_EQ(reader.rule(PP_ACTION_PIN), 0);
+    EXPECT_EQ(table_of(reader.pid())->ranges.at(0).keep_pages, budget);
+    for (int pass = 0; pass < 2; ++pass)
+        EXPECT_EQ(reader.read_all(), 0) << "twice what fits, and it lives";
+    EXPECT_GT(long_.cached(0, budget), budget * 7 / 8);
+    // another limit counts from the next upload on
+    Cgroup wider(4 * limit);
+    wider.add(reader.pid());
+    ASSERT_EQ(reader.rule(PP_ACTION_PIN), 0);
+    EXPECT_EQ(table_of(reader.pid())->ranges.at(0).keep_pages, long_pages);
+    reader.end();
+}
+
 INSTANTIATE_TEST_SUITE_P(Lru, Limited, testing::Bool(),
                          [](const auto& info) { return info.param ? "mglru" : "classic"; });
 
 /// How many of the pages that the process has mapped there have the flag.
 size_t with_flag(pid_t pid, uint64_t start, size_t nr, int flag) {
-    const int map = open(("/proc/" + std::to_string(pid) + "/pagemap").c_str(), O_RDONLY | O_CLOEXEC);
+    const int map =
+        open(("/proc/" + std::to_string(pid) + "/pagemap").c_str(), O_RDONLY | O_CLOEXEC);
     const int flags = open("/proc/kpageflags", O_RDONLY | O_CLOEXEC);
     constexpr uint64_t present = 1ull << 63, number = (1ull << 55) - 1;
     size_t count = 0;

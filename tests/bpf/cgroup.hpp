@@ -27,7 +27,8 @@ class Cgroup {
     void add(pid_t pid) const { write_file(path_ + "/cgroup.procs", std::to_string(pid)); }
 
   private:
-    const std::string path_ = "/sys/fs/cgroup/pp-bpf-test";
+    static inline int made_ = 0;
+    const std::string path_ = "/sys/fs/cgroup/pp-bpf-test-" + std::to_string(++made_);
 };
 
 /// Switches between the classic LRU and MGLRU for as long as it lives.

@@ -42,7 +42,9 @@ TestFile::~TestFile() {
     unlink(path_.text);
 }
 
-size_t TestFile::pages() const { return size_ / page; }
+size_t TestFile::pages() const {
+    return size_ / page;
+}
 
 void TestFile::evict() const {
     fsync(fd_);
@@ -61,8 +63,8 @@ size_t TestFile::cached(size_t first, size_t nr) const {
     std::vector<unsigned char> present(nr);
     if (mincore(view_ + first * page, nr * page, present.data()) != 0)
         ADD_FAILURE() << "mincore: " << std::strerror(errno);
-    return static_cast<size_t>(std::count_if(present.begin(), present.end(),
-                                             [](unsigned char byte) { return byte & 1; }));
+    return static_cast<size_t>(
+        std::count_if(present.begin(), present.end(), [](unsigned char byte) { return byte & 1; }));
 }
 
 char* map_file(const Path& path, int prot, int flags, void* place) {
@@ -70,7 +72,7 @@ char* map_file(const Path& path, int prot, int flags, void* place) {
     const int fd = open(path.text, writes ? O_RDWR : O_RDONLY);
     if (fd < 0)
         return nullptr;
-    struct stat info {};
+    struct stat info{};
     fstat(fd, &info);
     void* data = mmap(place, static_cast<size_t>(info.st_size), prot,
                       flags | (place ? MAP_FIXED : 0), fd, 0);

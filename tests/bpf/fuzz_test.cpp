@@ -21,8 +21,19 @@ class Garbage {
     uint32_t below(uint32_t n) { return random_() % n; }
 
     uint64_t number() {
-        static const uint64_t edges[] = {0, 1, page, nowhere, top() - page, top(), top() + page, 1ull << 32,
-                                             1ull << 47, 1ull << 63, ~0ull, -page, 0xffff'8880'0000'0000};
+        static const uint64_t edges[] = {0,
+                                         1,
+                                         page,
+                                         nowhere,
+                                         top() - page,
+                                         top(),
+                                         top() + page,
+                                         1ull << 32,
+                                         1ull << 47,
+                                         1ull << 63,
+                                         ~0ull,
+                                         -page,
+                                         0xffff'8880'0000'0000};
         return one_in(4) ? random_() * uint64_t(random_()) : edges[below(std::size(edges))];
     }
 
@@ -31,7 +42,8 @@ class Garbage {
         uint64_t at = nowhere;
         for (uint32_t i = 0; i < nr; ++i) {
             const uint64_t start = at + below(3) * page, end = start + (1 + below(4)) * page;
-            ranges[i] = {start, end, i + 1, uint8_t(1 + below(PP_NR_ACTIONS - 1)), uint8_t(below(2)), 1};
+            ranges[i] = {
+                start, end, i + 1, uint8_t(1 + below(PP_NR_ACTIONS - 1)), uint8_t(below(2)), 1};
             at = end;
         }
         pp_request request = request_for(ranges, nr);
@@ -46,18 +58,42 @@ class Garbage {
     void spoil(pp_request& request, pp_range* ranges, uint32_t nr) {
         pp_range& range = ranges[nr ? below(nr) : 0];
         switch (below(12)) {
-        case 0: request.version = uint32_t(number()); break;
-        case 1: request.op = uint32_t(number()); break;
-        case 2: request.reserved = uint32_t(number()); break;
-        case 3: request.start = number(); break;
-        case 4: request.end = number() & -page; break;
-        case 5: request.nr_ranges = one_in(2) ? uint32_t(number()) : below(most); break;
-        case 6: request.ranges = one_in(2) ? 0xffff'8880'0000'0000 : nowhere; break;
-        case 7: range.start = number(); break;
-        case 8: range.end = number(); break;
-        case 9: range.action = uint8_t(below(256)); break;
-        case 10: range.flags = uint8_t(below(256)); break;
-        case 11: range.id = uint32_t(number()); break;
+        case 0:
+            request.version = uint32_t(number());
+            break;
+        case 1:
+            request.op = uint32_t(number());
+            break;
+        case 2:
+            request.reserved = uint32_t(number());
+            break;
+        case 3:
+            request.start = number();
+            break;
+        case 4:
+            request.end = number() & -page;
+            break;
+        case 5:
+            request.nr_ranges = one_in(2) ? uint32_t(number()) : below(most);
+            break;
+        case 6:
+            request.ranges = one_in(2) ? 0xffff'8880'0000'0000 : nowhere;
+            break;
+        case 7:
+            range.start = number();
+            break;
+        case 8:
+            range.end = number();
+            break;
+        case 9:
+            range.action = uint8_t(below(256));
+            break;
+        case 10:
+            range.flags = uint8_t(below(256));
+            break;
+        case 11:
+            range.id = uint32_t(number());
+            break;
         }
     }
 

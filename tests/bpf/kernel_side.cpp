@@ -109,9 +109,13 @@ std::vector<pp_range> ranges_of(pid_t pid) {
     return ranges;
 }
 
-uint64_t total(uint32_t stat) { return look().totals[stat]; }
+uint64_t total(uint32_t stat) {
+    return look().totals[stat];
+}
 
-int subscriptions() { return look().subscriptions; }
+int subscriptions() {
+    return look().subscriptions;
+}
 
 int range_states() {
     int count = 0;
@@ -144,7 +148,9 @@ KernelLog::KernelLog() : fd_(open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC
         ADD_FAILURE() << "can't read /dev/kmsg";
 }
 
-KernelLog::~KernelLog() { close(fd_); }
+KernelLog::~KernelLog() {
+    close(fd_);
+}
 
 std::string KernelLog::complaints() {
     constexpr int warning = 4;

@@ -40,7 +40,9 @@ int64_t kill_forked() {
     return waitpid(forked, &status, 0) == forked && WIFSIGNALED(status) ? 0 : -1;
 }
 
-int64_t upload_some() { return upload_row(ranges); }
+int64_t upload_some() {
+    return upload_row(ranges);
+}
 
 class Life : public Loaded {};
 
@@ -138,7 +140,8 @@ TEST_F(Life, IsNotTouchedByVforkAndExec) {
                 return -1;
         }
         return 0;
-    }), 0);
+    }),
+              0);
     EXPECT_EQ(grown(PP_STAT_FORKS), 0u);
     EXPECT_EQ(grown(PP_STAT_EXITS), 0u);
     EXPECT_EQ(ranges_of(child.pid()), row(ranges));
@@ -150,7 +153,8 @@ TEST_F(Life, IsSharedByThreads) {
         int64_t result = -1;
         std::thread([&] { result = upload_some(); }).join();
         return result;
-    }), 0);
+    }),
+              0);
     EXPECT_EQ(ranges_of(child.pid()), row(ranges)) << "the thread's end is not the process's";
     EXPECT_EQ(child.run([] { return upload_row(1); }), 0);
     EXPECT_EQ(look().processes.size(), 1u);
@@ -169,7 +173,8 @@ TEST_F(Life, IsSharedByProcessesWithOneAddressSpace) {
                                 stack + sizeof(stack), CLONE_VM | SIGCHLD, nullptr);
         int status;
         return waitpid(pid, &status, 0) == pid ? result : -1;
-    }), 0);
+    }),
+              0);
     ASSERT_EQ(look().processes.size(), 1u);
     EXPECT_EQ(look().processes[0].ranges.size(), ranges);
     EXPECT_EQ(grown(PP_STAT_EXITS), 0u);
@@ -207,14 +212,16 @@ TEST_F(Life, OfTwoHundredProcessesLeavesNothing) {
             {at + common * page, end, 2, PP_ACTION_PIN, PP_RANGE_NO_READAHEAD, 2}};
         const int64_t err = mapped ? upload(two, 2, at, end) : -ENOENT;
         return err ? err : touch(mapped, common * page);
-    }), 0);
+    }),
+              0);
     EXPECT_EQ(subscriptions(), 1);
     EXPECT_EQ(range_states(), 1);
 
     ASSERT_EQ(child.run(fork_many), 0);
     EXPECT_EQ(grown(PP_STAT_FORKS), many);
-    EXPECT_TRUE(eventually([] { return subscriptions() == int(many) + 1; },
-                           std::chrono::seconds(30))) << subscriptions();
+    EXPECT_TRUE(
+        eventually([] { return subscriptions() == int(many) + 1; }, std::chrono::seconds(30)))
+        << subscriptions();
     EXPECT_EQ(look().processes.size(), many + 1);
     EXPECT_EQ(charged_tables(), int(many) + 1);
     EXPECT_EQ(range_states(), int(many) + 1);

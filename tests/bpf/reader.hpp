@@ -5,6 +5,7 @@
 #include <cerrno>
 
 #include <sched.h>
+#include <sys/mman.h>
 
 #include "child.hpp"
 #include "door.hpp"
@@ -32,8 +33,8 @@ inline Mapping mapping;
 
 struct Reader : Child {
     /// Maps the file; with an action, also uploads that for all of it.
-    Reader(const TestFile& file, uint8_t action, uint8_t flags = 0,
-           int prot = 1 /* PROT_READ */, int mapped = 1 /* MAP_SHARED */, uid_t uid = nobody)
+    Reader(const TestFile& file, uint8_t action, uint8_t flags = 0, int prot = PROT_READ,
+           int mapped = MAP_SHARED, uid_t uid = nobody)
         : Child(uid), size_(file.pages() * page) {
         start_error = run([path = file.path(), size = size_, prot, mapped] {
             stay();

@@ -13,7 +13,6 @@
 namespace pagepatrol::test {
 namespace {
 
-
 struct BadCase {
     const char* name;
     int error;
@@ -26,7 +25,8 @@ constexpr uint32_t invalid = PP_STAT_REFUSED_INVALID, quota = PP_STAT_REFUSED_QU
 
 const BadCase bad_cases[] = {
     {"version_0", EPROTO, invalid, [](pp_request& q, pp_range*) { q.version = 0; }},
-    {"version_next", EPROTO, invalid, [](pp_request& q, pp_range*) { q.version = PP_ABI_VERSION + 1; }},
+    {"version_next", EPROTO, invalid,
+     [](pp_request& q, pp_range*) { q.version = PP_ABI_VERSION + 1; }},
     {"op_0", EINVAL, invalid, [](pp_request& q, pp_range*) { q.op = 0; }},
     {"op_unknown", EINVAL, invalid, [](pp_request& q, pp_range*) { q.op = 77; }},
     {"reserved", EINVAL, invalid, [](pp_request& q, pp_range*) { q.reserved = 1; }},
@@ -39,21 +39,27 @@ const BadCase bad_cases[] = {
     {"start_unaligned", EINVAL, invalid, [](pp_request&, pp_range* r) { r[0].start += 8; }},
     {"end_unaligned", EINVAL, invalid, [](pp_request&, pp_range* r) { r[1].end += 1; }},
     {"empty", EINVAL, invalid, [](pp_request&, pp_range* r) { r[1].end = r[1].start; }},
-    {"reversed", EINVAL, invalid, [](pp_request&, pp_range* r) { std::swap(r[0].start, r[0].end); }},
-    {"wrapping", EINVAL, invalid, [](pp_request&, pp_range* r) { r[1].start = -page, r[1].end = page; }},
-    {"ending_at_0", EINVAL, invalid, [](pp_request&, pp_range* r) { r[1].start = -page, r[1].end = 0; }},
+    {"reversed", EINVAL, invalid,
+     [](pp_request&, pp_range* r) { std::swap(r[0].start, r[0].end); }},
+    {"wrapping", EINVAL, invalid,
+     [](pp_request&, pp_range* r) { r[1].start = -page, r[1].end = page; }},
+    {"ending_at_0", EINVAL, invalid,
+     [](pp_request&, pp_range* r) { r[1].start = -page, r[1].end = 0; }},
     {"unsorted", EINVAL, invalid, [](pp_request&, pp_range* r) { std::swap(r[0], r[1]); }},
     {"overlapping", EINVAL, invalid, [](pp_request&, pp_range* r) { r[0].end = r[1].end; }},
     {"twice", EINVAL, invalid, [](pp_request&, pp_range* r) { r[1] = r[0]; }},
     {"id_0", EINVAL, invalid, [](pp_request&, pp_range* r) { r[1].id = 0; }},
-    {"action_none", EINVAL, invalid, [](pp_request&, pp_range* r) { r[0].action = PP_ACTION_NONE; }},
+    {"action_none", EINVAL, invalid,
+     [](pp_request&, pp_range* r) { r[0].action = PP_ACTION_NONE; }},
     {"action_next", EINVAL, invalid, [](pp_request&, pp_range* r) { r[0].action = PP_NR_ACTIONS; }},
     {"action_255", EINVAL, invalid, [](pp_request&, pp_range* r) { r[1].action = 255; }},
     {"flag_unknown", EINVAL, invalid, [](pp_request&, pp_range* r) { r[1].flags = 2; }},
     {"flags_all", EINVAL, invalid, [](pp_request&, pp_range* r) { r[1].flags = 255; }},
     {"beyond_the_top", ERANGE, invalid, [](pp_request&, pp_range* r) { r[1].end = top() + page; }},
     {"in_the_kernel", ERANGE, invalid,
-     [](pp_request&, pp_range* r) { r[1].start = 0xffff'8000'0000'0000, r[1].end = r[1].start + page; }},
+     [](pp_request&, pp_range* r) {
+         r[1].start = 0xffff'8000'0000'0000, r[1].end = r[1].start + page;
+     }},
     {"pointer_null", EFAULT, invalid, [](pp_request& q, pp_range*) { q.ranges = 0; }},
     {"pointer_to_the_kernel", EFAULT, invalid,
      [](pp_request& q, pp_range*) { q.ranges = 0xffff'8880'0000'0000; }},
@@ -61,8 +67,8 @@ const BadCase bad_cases[] = {
     {"pointer_at_the_end_of_a_mapping", EFAULT, invalid,
      [](pp_request& q, pp_range* r) {
          // the first range can be read, the second can't
-         char* pages = static_cast<char*>(mmap(nullptr, 2 * page, PROT_READ | PROT_WRITE,
-                                               MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+         char* pages = static_cast<char*>(
+             mmap(nullptr, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
          munmap(pages + page, page);
          auto* last = reinterpret_cast<pp_range*>(pages + page) - 1;
          *last = r[0];
@@ -73,7 +79,9 @@ const BadCase bad_cases[] = {
     {"4_billion_ranges", E2BIG, quota, [](pp_request& q, pp_range*) { q.nr_ranges = UINT32_MAX; }},
 };
 
-void PrintTo(const BadCase& bad, std::ostream* out) { *out << bad.name; }
+void PrintTo(const BadCase& bad, std::ostream* out) {
+    *out << bad.name;
+}
 
 class Refuse : public Loaded, public testing::WithParamInterface<BadCase> {};
 
@@ -114,13 +122,15 @@ TEST_F(Accept, WhatIsJustAllowed) {
                                    {page, 3 * page, 1, PP_ACTION_STREAM, 1, 0},
                                    {top() - page, top(), 2, PP_ACTION_DEACTIVATE, 0, 1}};
         return upload(ranges, 3);
-    }), 0);
+    }),
+              0);
     // a pointer is not looked at without ranges
     EXPECT_EQ(child.run([] {
         pp_request request = request_for(nullptr, 0);
         request.ranges = nowhere;
         return ask(request);
-    }), 0);
+    }),
+              0);
     EXPECT_TRUE(ranges_of(child.pid()).empty());
 }
 
@@ -131,7 +141,9 @@ TEST_F(Accept, NoContextOfAnotherSize) {
         EXPECT_LT(child.run([=] {
             static char context[2 * 65536];
             return run_door(door(), context, size);
-        }), 0) << size;
+        }),
+                  0)
+            << size;
     EXPECT_EQ(child.run([] { return run_door(door(), reinterpret_cast<void*>(8), 48); }), -EFAULT);
     EXPECT_EQ(ranges_of(child.pid()), row(2, PP_ACTION_STREAM, 9));
     // more than the request is ignored, as by a kernel side older than the caller
@@ -142,7 +154,8 @@ TEST_F(Accept, NoContextOfAnotherSize) {
         } longer{request_for(nullptr, 0), {}};
         const int err = run_door(door(), &longer, sizeof(longer));
         return err ? err : longer.request.result;
-    }), 0);
+    }),
+              0);
 }
 
 class Quota : public Loaded {
@@ -172,7 +185,8 @@ TEST_F(Quota, IsPerUserAndFreedByExit) {
         const int64_t result = grandchild.run([] { return upload_row(1); });
         grandchild.end();
         return result;
-    }), -EDQUOT);
+    }),
+              -EDQUOT);
     EXPECT_EQ(look().processes.size(), 5u);
 
     children[2]->end(SIGKILL);

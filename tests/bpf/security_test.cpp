@@ -11,11 +11,11 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
-#include <linux/bpf.h>
 #include <fcntl.h>
+#include <linux/bpf.h>
 #include <sched.h>
-#include <sys/syscall.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "kfuncs_probe.skel.h"
@@ -28,7 +28,9 @@ int64_t bpf(int command, bpf_attr& attr) {
     return result < 0 ? -errno : result;
 }
 
-uint64_t pointer(const void* p) { return reinterpret_cast<uint64_t>(p); }
+uint64_t pointer(const void* p) {
+    return reinterpret_cast<uint64_t>(p);
+}
 
 struct Attempt {
     const char* name;
@@ -92,27 +94,32 @@ const Attempt attempts[] = {
     {"pin_in_private",
      [](int door) -> int64_t { return bpf_obj_pin(door, PP_PIN_PRIVATE "/another"); }},
     {"remove_the_door", [](int) -> int64_t { return unlink(PP_PIN_DOOR) ? -errno : 0; }},
-    {"make_the_door_writable", [](int) -> int64_t { return chmod(PP_PIN_DOOR, 0666) ? -errno : 0; }},
+    {"make_the_door_writable",
+     [](int) -> int64_t { return chmod(PP_PIN_DOOR, 0666) ? -errno : 0; }},
     {"open_private", [](int) -> int64_t { return open(PP_PIN_PRIVATE, O_RDONLY | O_CLOEXEC); }},
-    {"program_by_id", [](int) -> int64_t {
+    {"program_by_id",
+     [](int) -> int64_t {
          for (uint32_t id = 1; id < 1000; ++id)
              if (bpf_prog_get_fd_by_id(id) >= 0)
                  return id;
          return -errno;
      }},
-    {"map_by_id", [](int) -> int64_t {
+    {"map_by_id",
+     [](int) -> int64_t {
          for (uint32_t id = 1; id < 1000; ++id)
              if (bpf_map_get_fd_by_id(id) >= 0)
                  return id;
          return -errno;
      }},
-    {"link_by_id", [](int) -> int64_t {
+    {"link_by_id",
+     [](int) -> int64_t {
          for (uint32_t id = 1; id < 1000; ++id)
              if (bpf_link_get_fd_by_id(id) >= 0)
                  return id;
          return -errno;
      }},
-    {"load_a_program", [](int) {
+    {"load_a_program",
+     [](int) {
          const bpf_insn code[] = {{BPF_ALU64 | BPF_MOV | BPF_K, 0, 0, 0, 0},
                                   {BPF_JMP | BPF_EXIT, 0, 0, 0, 0}};
          bpf_attr attr{};
@@ -125,11 +132,15 @@ const Attempt attempts[] = {
      }},
 };
 
-void PrintTo(const Attempt& attempt, std::ostream* out) { *out << attempt.name; }
+void PrintTo(const Attempt& attempt, std::ostream* out) {
+    *out << attempt.name;
+}
 
 class Door : public Loaded, public testing::WithParamInterface<Attempt> {};
 
-int64_t own_users() { return unshare(CLONE_NEWUSER) ? -errno : 0; }
+int64_t own_users() {
+    return unshare(CLONE_NEWUSER) ? -errno : 0;
+}
 
 TEST_P(Door, IsOfNoUseFor) {
     const Attempt* attempt = &GetParam();
@@ -163,7 +174,8 @@ TEST_F(Information, AboutTheDoorNamesNoMapAndNoCode) {
         if (int err = bpf_obj_get_info_by_fd(door(), &info, &size))
             return int64_t(err);
         return int64_t(info.nr_map_ids + info.xlated_prog_len + info.jited_prog_len);
-    }), 0);
+    }),
+              0);
 }
 
 std::string verifier_log;
@@ -196,9 +208,9 @@ class Kfuncs : public Loaded {
 TEST_F(Kfuncs, AreForTheFaultAndTheDoorOnly) {
     for (const char* name : {"success_fault_entry", "success_fault_exit", "success_syscall"})
         EXPECT_EQ(load_only(name), 0) << name << "\n" << verifier_log;
-    for (const char* name : {"failure_sched_switch", "failure_page_added", "failure_page_used",
-                             "failure_exit_mmap", "failure_iterator", "failure_kprobe",
-                             "failure_packet"}) {
+    for (const char* name :
+         {"failure_sched_switch", "failure_page_added", "failure_page_used", "failure_exit_mmap",
+          "failure_iterator", "failure_kprobe", "failure_packet"}) {
         EXPECT_EQ(load_only(name), -EACCES) << name << "\n" << verifier_log;
         EXPECT_NE(verifier_log.find("is not allowed"), std::string::npos) << name << "\n"
                                                                           << verifier_log;

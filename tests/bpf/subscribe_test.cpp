@@ -25,7 +25,8 @@ int64_t map_it(Path path) {
 
 /// No read-ahead: each page is a fault of its own.
 int64_t upload_it(uint8_t action) {
-    return upload_one(reinterpret_cast<uint64_t>(data), pages * page, action, PP_RANGE_NO_READAHEAD);
+    return upload_one(reinterpret_cast<uint64_t>(data), pages * page, action,
+                      PP_RANGE_NO_READAHEAD);
 }
 
 bool subscribed(pid_t pid) {
@@ -35,7 +36,7 @@ bool subscribed(pid_t pid) {
 
 class Subscribe : public Loaded {
   protected:
-    TestFile file_{"subscribe", pages * page};
+    TestFile file_{"subscribe", pages* page};
 };
 
 TEST_F(Subscribe, NobodyWithoutTable) {

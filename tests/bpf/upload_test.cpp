@@ -9,8 +9,8 @@
 #include <thread>
 
 #include <bpf/bpf.h>
-#include <linux/bpf.h>
 #include <fcntl.h>
+#include <linux/bpf.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -58,8 +58,9 @@ TEST_F(Upload, OfOneUserIsNotForTheEyesOfAnother) {
     // another process of the same user is no better off
     Child sibling(nobody);
     for (Child* who : {&other, &sibling}) {
-        EXPECT_EQ(who->run([] { return errno = 0, access(PP_PIN_PRIVATE "/pp_totals", F_OK), errno; }),
-                  EACCES);
+        EXPECT_EQ(
+            who->run([] { return errno = 0, access(PP_PIN_PRIVATE "/pp_totals", F_OK), errno; }),
+            EACCES);
         EXPECT_EQ(who->run([] { return bpf_obj_get(PP_PIN_PRIVATE "/pp_small_tables"); }), -EACCES);
         EXPECT_EQ(who->run([] { return errno = 0, open(PP_PIN_DIR, O_RDONLY), errno; }), EACCES);
         EXPECT_EQ(who->run([id = info.id] { return bpf_map_get_fd_by_id(id); }), -EPERM);
@@ -94,10 +95,13 @@ TEST_F(Upload, OfHugeRangesTakesNoLongerForIt) {
         Child child(nobody);
         EXPECT_EQ(child.run([=] {
             alarm(10); // ends it even in the kernel
-            const int64_t result = upload_one(nowhere, top() - nowhere, action, PP_RANGE_NO_READAHEAD);
+            const int64_t result =
+                upload_one(nowhere, top() - nowhere, action, PP_RANGE_NO_READAHEAD);
             alarm(0);
             return result;
-        }), 0) << action_names[action];
+        }),
+                  0)
+            << action_names[action];
     }
 }
 
