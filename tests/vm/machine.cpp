@@ -183,14 +183,16 @@ Ended unload() {
     return ppctl({"unload"});
 }
 
-Ended load() {
+Ended load(const Argv& options) {
     const char* named = std::getenv("PAGEPATROL_MODULE");
     utsname names{};
     uname(&names);
     // else where scripts/build-module puts it
     const std::string module =
         named ? named : built("kernel/" + std::string(names.release) + "/pagepatrol.ko");
-    return ppctl({"load", "--module", module});
+    Argv arguments = {"load", "--module", module};
+    arguments.insert(arguments.end(), options.begin(), options.end());
+    return ppctl(arguments);
 }
 
 Json status() {
@@ -228,6 +230,25 @@ std::size_t map_entries(const char* name) {
     }
     close(map);
     return entries;
+}
+
+static void load_anew(const Argv& options) {
+    if (const Ended ended = unload(); !ended.good())
+        throw std::runtime_error("ppctl unload: " + ended.text());
+    if (const Ended ended = load(options); !ended.good())
+        throw std::runtime_error("ppctl load: " + ended.text());
+}
+
+LoadedWith::LoadedWith(const Argv& options) {
+    load_anew(options);
+}
+
+LoadedWith::~LoadedWith() {
+    try {
+        load_anew({});
+    } catch (const std::exception& error) {
+        ADD_FAILURE() << error.what();
+    }
 }
 
 LoadedAtEnd::~LoadedAtEnd() {

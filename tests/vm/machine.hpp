@@ -73,7 +73,7 @@ std::uint64_t disk_bytes_read();
 
 namespace pagepatrol_ctl {
 Ended unload();
-Ended load();
+Ended load(const Argv& options = {});
 /// `ppctl status --json`
 Json status();
 /// The process's entry in it, or nullptr
@@ -82,6 +82,14 @@ std::uint64_t total(const Json& status, std::string_view counter);
 std::uint64_t subscriptions(); ///< the module's own count
 /// Entries in a pinned map, read without ppctl.
 std::size_t map_entries(const char* name);
+
+/// PagePatrol loaded anew with these options; back to the defaults at the end.
+struct LoadedWith {
+    explicit LoadedWith(const Argv& options);
+    ~LoadedWith();
+    LoadedWith(const LoadedWith&) = delete;
+    LoadedWith& operator=(const LoadedWith&) = delete;
+};
 
 /// Sees to it that PagePatrol is loaded when the test ends.
 struct LoadedAtEnd {
