@@ -8,12 +8,17 @@
 
 #include "engine.bpf.h"
 
+struct pp_user {
+	s64 tables; /* processes with ranges */
+	s64 large;  /* ... that have a large table */
+};
+
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, PP_MAX_USERS);
 	__type(key, u32);
-	__type(value, s64);
+	__type(value, struct pp_user);
 } pp_users SEC(".maps");
 
 static __always_inline void pp_filter_add(u64 mm, int n)
@@ -21,28 +26,40 @@ static __always_inline void pp_filter_add(u64 mm, int n)
 	__sync_fetch_and_add(pp_filter_slot(mm), n);
 }
 
-/* Takes one table off the user's quota. */
-static __always_inline bool pp_user_charge(u32 uid)
+static __always_inline bool pp_take(s64 *count, s64 most)
 {
-	s64 none = 0, *tables;
-
-	bpf_map_update_elem(&pp_users, &uid, &none, BPF_NOEXIST);
-	tables = bpf_map_lookup_elem(&pp_users, &uid);
-	if (!tables)
-		return false;
-	if (__sync_fetch_and_add(tables, 1) >= cfg_max_tables_per_user) {
-		__sync_fetch_and_add(tables, -1);
-		return false;
-	}
-	return true;
+	if (__sync_fetch_and_add(count, 1) < most)
+		return true;
+	__sync_fetch_and_add(count, -1);
+	return false;
 }
 
-static __always_inline void pp_user_uncharge(u32 uid)
+/* Takes a table off the user's quota; a large one counts as both. */
+static __always_inline bool pp_user_charge(u32 uid, bool table, bool large)
 {
-	s64 *tables = bpf_map_lookup_elem(&pp_users, &uid);
+	struct pp_user none = {}, *user;
 
-	if (tables)
-		__sync_fetch_and_add(tables, -1);
+	bpf_map_update_elem(&pp_users, &uid, &none, BPF_NOEXIST);
+	user = bpf_map_lookup_elem(&pp_users, &uid);
+	if (!user)
+		return false;
+	if (large && !pp_take(&user->large, PP_MAX_LARGE_TABLES / 4))
+		return false;
+	if (!table || pp_take(&user->tables, cfg_max_tables_per_user))
+		return true;
+	if (large)
+		__sync_fetch_and_add(&user->large, -1);
+	return false;
+}
+
+static __always_inline void pp_user_uncharge(u32 uid, bool table, bool large)
+{
+	struct pp_user *user = bpf_map_lookup_elem(&pp_users, &uid);
+
+	if (user && table)
+		__sync_fetch_and_add(&user->tables, -1);
+	if (user && large)
+		__sync_fetch_and_add(&user->large, -1);
 }
 
 #endif

@@ -31,8 +31,7 @@ struct {
 } pp_large_tables SEC(".maps");
 
 struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, PP_MAX_RANGE_STATES);
 	__type(key, struct pp_range_key);
 	__type(value, struct pp_range_state);
@@ -157,6 +156,23 @@ static __always_inline bool pp_find_in(struct pp_table_head *head,
 	       *(volatile u32 *)&head->seq == seq;
 }
 
+/*
+ * The table in force of an address space: *small or *large is set, or neither.
+ * A small table that was outgrown stays until the end of the address space, as
+ * its memory may be given to another process the moment it is deleted, while
+ * a thread is still at it.
+ */
+static __always_inline void pp_table_of(u64 mm, struct pp_small_table **small,
+					struct pp_large_table **large)
+{
+	*large = NULL;
+	*small = bpf_map_lookup_elem(&pp_small_tables, &mm);
+	if (*small && !((*small)->head.flags & PP_TABLE_GROWN))
+		return;
+	*small = NULL;
+	*large = bpf_map_lookup_elem(&pp_large_tables, &mm);
+}
+
 /* Finds the range of address space @mm that @addr lies in. */
 static __always_inline bool pp_find(u64 mm, u64 addr, struct pp_found *found)
 {
@@ -164,11 +180,10 @@ static __always_inline bool pp_find(u64 mm, u64 addr, struct pp_found *found)
 	struct pp_large_table *large;
 
 	found->mm = mm;
-	small = bpf_map_lookup_elem(&pp_small_tables, &mm);
+	pp_table_of(mm, &small, &large);
 	if (small)
 		return pp_find_in(&small->head, small->ranges, small->keep,
 				  2 * PP_SMALL_RANGES, addr, found);
-	large = bpf_map_lookup_elem(&pp_large_tables, &mm);
 	if (large)
 		return pp_find_in(&large->head, large->ranges, large->keep,
 				  2 * PP_MAX_RANGES, addr, found);

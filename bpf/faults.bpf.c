@@ -87,12 +87,22 @@ int BPF_PROG(fault_enter, struct vm_fault *vmf)
 
 	if (!*pp_filter_slot(key))
 		return 0;
+	f = my_fault(0);
+	if (f)
+		f->mapping = 0; /* one whose end was missed */
 	address = vmf->address & PAGE_MASK;
 	if (!pp_find(key, address, &found))
 		return 0;
 	/* a fault on behalf of another process (ptrace, process_vm_readv) */
 	if (mm != bpf_get_current_task_btf()->mm)
 		return 0;
+	/* a forked child's first fault, or the first one failed */
+	if ((found.head->flags & (PP_TABLE_KEEPS | PP_TABLE_ASKED)) == PP_TABLE_KEEPS) {
+		__sync_fetch_and_or(&found.head->flags, PP_TABLE_ASKED);
+		if (bpf_pp_subscribe())
+			__sync_fetch_and_and(&found.head->flags, ~PP_TABLE_ASKED);
+	}
+
 	state = make_state(key, found.range.id);
 	if (!state)
 		return 0;
@@ -102,13 +112,6 @@ int BPF_PROG(fault_enter, struct vm_fault *vmf)
 		return 0;
 	}
 	pp_count_range(state, PP_STAT_FAULTS, 1);
-
-	/* a forked child's first fault, or the first one failed */
-	if ((found.head->flags & (PP_TABLE_KEEPS | PP_TABLE_ASKED)) == PP_TABLE_KEEPS) {
-		__sync_fetch_and_or(&found.head->flags, PP_TABLE_ASKED);
-		if (bpf_pp_subscribe())
-			__sync_fetch_and_and(&found.head->flags, ~PP_TABLE_ASKED);
-	}
 
 	f = my_fault(BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (!f)
@@ -152,9 +155,20 @@ int BPF_PROG(page_added, struct folio *folio)
 	return 0;
 }
 
+static __always_inline u64 at_least(u64 x, u64 least)
+{
+	return x < least ? least : x;
+}
+
+static __always_inline u64 at_most(u64 x, u64 most)
+{
+	return x > most ? most : x;
+}
+
 /* Adds what a fault brought in to the run that it goes on, or starts one. */
 static __always_inline struct pp_run *extend(struct pp_range_state *state,
-					     u8 action, u64 start, u64 end)
+					     const struct fault *f, u8 action,
+					     u64 start, u64 end)
 {
 	struct pp_run *oldest = &state->runs[0];
 
@@ -172,17 +186,20 @@ static __always_inline struct pp_run *extend(struct pp_range_state *state,
 		if (oldest->start >= oldest->end)
 			oldest->stamp = 0;
 	}
-	pp_run_release(state, action, oldest->start, oldest->end);
+	/* cut to the range: the state may have been another's a moment ago */
+	pp_run_release(state, action, at_least(oldest->start, f->start),
+		       at_most(oldest->end, f->end));
 	oldest->start = start;
 	oldest->end = end;
 	oldest->stamp = state->clock;
 	return oldest;
 }
 
-/* Releases what the reader at @address has passed of the run it is in. */
+/* Releases what the reader has passed of the run it is in. */
 static __always_inline void release_behind(struct pp_range_state *state,
-					   u8 action, u64 address)
+					   const struct fault *f, u8 action)
 {
+	u64 address = f->address;
 	u64 lag = (u64)cfg_lag_pages << PAGE_SHIFT;
 
 	for (u32 i = 0; i < PP_RUNS; i++) {
@@ -194,7 +211,8 @@ static __always_inline void release_behind(struct pp_range_state *state,
 		if (end > address - lag)
 			end = address - lag;
 		run->start = end;
-		pp_run_release(state, action, start, end);
+		pp_run_release(state, action, at_least(start, f->start),
+			       at_most(end, f->end));
 	}
 }
 
@@ -215,15 +233,13 @@ int BPF_PROG(fault_leave, struct vm_fault *vmf)
 	for (u32 i = 0; i < PIECES && i < f->nr; i++) {
 		u64 start = f->piece[i].start, end = f->piece[i].end;
 
-		if (start < f->start)
-			start = f->start;
-		if (end > f->end)
-			end = f->end;
+		start = at_least(start, f->start);
+		end = at_most(end, f->end);
 		if (start >= end)
 			continue;
 		pp_count_range(state, PP_STAT_INSERTED, (end - start) >> PAGE_SHIFT);
 		if (action == PP_ACTION_STREAM || action == PP_ACTION_DEACTIVATE) {
-			extend(state, action, start, end);
+			extend(state, f, action, start, end);
 			continue;
 		}
 		if (bpf_pp_activate(start, end))
@@ -232,6 +248,6 @@ int BPF_PROG(fault_leave, struct vm_fault *vmf)
 			pp_count_range(state, PP_STAT_ACTIVATED, (end - start) >> PAGE_SHIFT);
 	}
 	if (action == PP_ACTION_STREAM || action == PP_ACTION_DEACTIVATE)
-		release_behind(state, action, f->address);
+		release_behind(state, f, action);
 	return 0;
 }

@@ -6,8 +6,9 @@
 #include "engine.bpf.h"
 #include "account.bpf.h"
 
-static __always_inline void copied(struct pp_table_head *head, u32 tgid)
+static __always_inline void copied(struct pp_table_head *head, u32 uid, u32 tgid)
 {
+	head->uid = uid; /* who was charged, whatever was copied */
 	head->tgid = tgid;
 	head->lock = 0;
 	head->flags &= PP_TABLE_KEEPS; /* the child has no subscription yet */
@@ -16,9 +17,9 @@ static __always_inline void copied(struct pp_table_head *head, u32 tgid)
 
 /*
  * fork: clone with CLONE_VM shares the address space and so the table. Another
- * thread of the parent may be replacing the table meanwhile; the idle half is
- * then torn in the copy too, the half in use is not, as one replacement can't
- * touch both within the few microseconds of the copy.
+ * thread of the parent may be replacing the table during the copy, which may
+ * then mix ranges of both; that lasts until the child's next upload, and every
+ * kfunc checks what it is given.
  */
 SEC("tp_btf/task_newtask")
 int BPF_PROG(task_newtask, struct task_struct *task, u64 clone_flags)
@@ -28,6 +29,8 @@ int BPF_PROG(task_newtask, struct task_struct *task, u64 clone_flags)
 	struct pp_small_table *small;
 	struct pp_large_table *large;
 	u64 parent, child;
+	long err;
+	u32 uid;
 
 	if (!parent_mm || !child_mm || (clone_flags & CLONE_VM))
 		return 0;
@@ -35,24 +38,32 @@ int BPF_PROG(task_newtask, struct task_struct *task, u64 clone_flags)
 	child = pp_mm_key(child_mm);
 	if (parent == child || !*pp_filter_slot(parent))
 		return 0;
-	small = bpf_map_lookup_elem(&pp_small_tables, &parent);
-	large = small ? NULL : bpf_map_lookup_elem(&pp_large_tables, &parent);
-	if (!small && !large)
+	pp_table_of(parent, &small, &large);
+	if (small)
+		uid = small->head.uid;
+	else if (large)
+		uid = large->head.uid;
+	else
 		return 0;
-	if (!pp_user_charge(small ? small->head.uid : large->head.uid))
+	if (!pp_user_charge(uid, true, !small))
 		return 0;
-	if (small && !bpf_map_update_elem(&pp_small_tables, &child, small, BPF_NOEXIST)) {
+	if (small) {
+		err = bpf_map_update_elem(&pp_small_tables, &child, small, BPF_NOEXIST);
 		small = bpf_map_lookup_elem(&pp_small_tables, &child);
-		if (small)
-			copied(&small->head, task->tgid);
-	} else if (large && !bpf_map_update_elem(&pp_large_tables, &child, large, BPF_NOEXIST)) {
-		large = bpf_map_lookup_elem(&pp_large_tables, &child);
-		if (large)
-			copied(&large->head, task->tgid);
+		if (!err && small)
+			copied(&small->head, uid, task->tgid);
+		if (err)
+			pp_user_uncharge(uid, true, false);
 	} else {
-		pp_user_uncharge(small ? small->head.uid : large->head.uid);
-		return 0;
+		err = bpf_map_update_elem(&pp_large_tables, &child, large, BPF_NOEXIST);
+		large = bpf_map_lookup_elem(&pp_large_tables, &child);
+		if (!err && large)
+			copied(&large->head, uid, task->tgid);
+		if (err)
+			pp_user_uncharge(uid, true, true);
 	}
+	if (err)
+		return 0;
 	pp_filter_add(child, 1);
 	pp_count(PP_STAT_FORKS, 1);
 	return 0;
@@ -64,53 +75,71 @@ struct remove_ctx {
 	struct pp_large_table *large;
 };
 
-static long remove_state(u32 i, struct remove_ctx *ctx)
+static long remove_state(u32 i, struct remove_ctx *rm)
 {
-	struct pp_range_key key = { .mm = ctx->mm };
-	struct pp_small_table *small = ctx->small;
-	struct pp_large_table *large = ctx->large;
+	struct pp_range_key key = { .mm = rm->mm };
+	struct pp_small_table *small = rm->small;
+	struct pp_large_table *large = rm->large;
 	u32 half;
 
-	if (small) {
-		half = small->head.seq & 1;
-		key.id = small->ranges[(half * PP_SMALL_RANGES + i) &
-				       (2 * PP_SMALL_RANGES - 1)].id;
-	} else if (large) {
+	if (large) {
 		half = large->head.seq & 1;
 		key.id = large->ranges[(half * PP_MAX_RANGES + i) &
 				       (2 * PP_MAX_RANGES - 1)].id;
+	} else if (small) {
+		half = small->head.seq & 1;
+		key.id = small->ranges[(half * PP_SMALL_RANGES + i) &
+				       (2 * PP_SMALL_RANGES - 1)].id;
 	}
 	bpf_map_delete_elem(&pp_range_states, &key);
 	return 0;
 }
 
-/* fentry, not the tracepoint: that is skipped for a process without mappings */
-SEC("fentry/exit_mmap")
-int BPF_PROG(exit_mmap, struct mm_struct *mm)
+static __always_inline int remove_tables(struct mm_struct *mm)
 {
 	struct remove_ctx rm = { .mm = pp_mm_key(mm) };
 	struct pp_table_head *head;
+	bool small, large;
 	u32 uid;
 
 	if (!*pp_filter_slot(rm.mm))
 		return 0;
 	rm.small = bpf_map_lookup_elem(&pp_small_tables, &rm.mm);
 	rm.large = bpf_map_lookup_elem(&pp_large_tables, &rm.mm);
-	if (rm.small)
-		head = &rm.small->head;
-	else if (rm.large)
+	if (rm.large)
 		head = &rm.large->head;
+	else if (rm.small)
+		head = &rm.small->head;
 	else
 		return 0;
 	uid = head->uid;
 	bpf_loop(head->nr[head->seq & 1], remove_state, &rm, 0);
-	if (rm.small && !bpf_map_delete_elem(&pp_small_tables, &rm.mm))
+	small = !bpf_map_delete_elem(&pp_small_tables, &rm.mm);
+	large = !bpf_map_delete_elem(&pp_large_tables, &rm.mm);
+	if (small)
 		pp_filter_add(rm.mm, -1);
-	if (rm.large && !bpf_map_delete_elem(&pp_large_tables, &rm.mm))
+	if (large)
 		pp_filter_add(rm.mm, -1);
-	pp_user_uncharge(uid);
+	pp_user_uncharge(uid, true, large);
 	pp_count(PP_STAT_EXITS, 1);
 	return 0;
+}
+
+/*
+ * fentry, not the tracepoint: that is skipped for a process without mappings.
+ * And fexit too: a program is skipped where it is at work on this processor
+ * already, preempted by another exit. There is nothing left for it then.
+ */
+SEC("fentry/exit_mmap")
+int BPF_PROG(exit_mmap, struct mm_struct *mm)
+{
+	return remove_tables(mm);
+}
+
+SEC("fexit/exit_mmap")
+int BPF_PROG(exit_mmap_again, struct mm_struct *mm)
+{
+	return remove_tables(mm);
 }
 
 /* How the module's subscription went; a failed one is tried again by a fault. */
@@ -118,18 +147,17 @@ SEC("fentry/pp_subscribed")
 int BPF_PROG(subscribed, struct mm_struct *mm, int error)
 {
 	u64 key = pp_mm_key(mm);
-	struct pp_small_table *small = bpf_map_lookup_elem(&pp_small_tables, &key);
+	struct pp_small_table *small;
 	struct pp_large_table *large;
 	struct pp_table_head *head;
 
-	if (small) {
+	pp_table_of(key, &small, &large);
+	if (small)
 		head = &small->head;
-	} else {
-		large = bpf_map_lookup_elem(&pp_large_tables, &key);
-		if (!large)
-			return 0;
+	else if (large)
 		head = &large->head;
-	}
+	else
+		return 0;
 	if (!error) {
 		__sync_fetch_and_or(&head->flags, PP_TABLE_SUBSCRIBED);
 	} else {

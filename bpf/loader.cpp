@@ -15,6 +15,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/mount.h>
@@ -66,28 +67,57 @@ template <typename Skeleton, void (*Destroy)(Skeleton*)> struct Deleter {
 using Door = std::unique_ptr<door, Deleter<door, door::destroy>>;
 using Engine = std::unique_ptr<engine, Deleter<engine, engine::destroy>>;
 
-Result<void> mount_bpffs() {
+/// One load or unload at a time; held until the end of the scope.
+class Lock {
+  public:
+    Lock() : fd_(open("/run/pagepatrol.lock", O_CREAT | O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0600)) {
+        if (fd_ >= 0)
+            flock(fd_, LOCK_EX);
+    }
+    Lock(const Lock&) = delete;
+    Lock& operator=(const Lock&) = delete;
+    ~Lock() {
+        if (fd_ >= 0)
+            close(fd_);
+    }
+
+  private:
+    int fd_;
+};
+
+bool mounted() {
     struct statfs info {};
-    if (statfs("/sys/fs/bpf", &info) == 0 && info.f_type == BPF_FS_MAGIC)
-        return {};
-    if (mount("bpf", "/sys/fs/bpf", "bpf", 0, "mode=1777") != 0)
-        return Error{errno, "mounting bpffs on /sys/fs/bpf", "needs root"};
+    return statfs(pin_dir.c_str(), &info) == 0 && info.f_type == BPF_FS_MAGIC;
+}
+
+/// A bpffs of our own below a folder that only root can write to.
+Result<void> mount_bpffs() {
+    struct stat info {};
+    if (mkdir(pin_dir.c_str(), 0755) != 0 && errno != EEXIST)
+        return Error{errno, "making " + pin_dir.string(), "needs root"};
+    if (lstat(pin_dir.c_str(), &info) != 0 || !S_ISDIR(info.st_mode) || info.st_uid != 0)
+        return Error{EPERM, pin_dir.string() + " is not a folder of root's", "remove it"};
+    if (mount("pagepatrol", pin_dir.c_str(), "bpf", MS_NOSUID | MS_NODEV | MS_NOEXEC,
+              "mode=0711") != 0)
+        return Error{errno, "mounting a bpffs on " + pin_dir.string(), "needs root"};
+    if (mkdir(pin_private.c_str(), 0700) != 0)
+        return Error{errno, "making " + pin_private.string(), ""};
     return {};
 }
 
-/// Removes every pin; links and programs go with their last pin.
+/// Removes every pin, links first, so that nothing is answered from maps half gone; links and
+/// programs go with their last pin.
 void remove_pins() {
     std::error_code ignored;
-    // first the links, so that nothing is answered from maps half gone
-    if (fs::exists(pin_private, ignored)) {
-        for (const auto& entry : fs::directory_iterator(pin_private, ignored))
-            if (entry.path().filename().string().starts_with("link_"))
-                fs::remove(entry.path(), ignored);
-        for (const auto& entry : fs::directory_iterator(pin_private, ignored))
+    if (!mounted())
+        return;
+    for (const auto& entry : fs::directory_iterator(pin_private, ignored))
+        if (entry.path().filename().string().starts_with("link_"))
             fs::remove(entry.path(), ignored);
-    }
-    fs::remove(pin_private, ignored);
+    fs::remove_all(pin_private, ignored);
     fs::remove(PP_PIN_DOOR, ignored);
+    while (mounted() && umount2(pin_dir.c_str(), MNT_DETACH) == 0)
+        ;
     fs::remove(pin_dir, ignored);
 }
 
@@ -166,15 +196,6 @@ Result<void> pin_door(door* loaded) {
     return {};
 }
 
-Result<void> make_pin_dirs() {
-    if (mkdir(pin_dir.c_str(), 0711) != 0 || chmod(pin_dir.c_str(), 0711) != 0)
-        return Error{errno, "making " + pin_dir.string(),
-                     errno == EEXIST ? "PagePatrol is loaded already: ppctl unload" : "needs root"};
-    if (mkdir(pin_private.c_str(), 0700) != 0)
-        return Error{errno, "making " + pin_private.string(), ""};
-    return {};
-}
-
 Result<void> load_programs(const LoadOptions& options) {
     auto door_program = load_door();
     if (!door_program)
@@ -192,15 +213,14 @@ Result<void> load_programs(const LoadOptions& options) {
 Result<void> load(const LoadOptions& options) {
     libbpf_set_print(keep_log);
     libbpf_log.clear();
-    if (auto done = mount_bpffs(); !done)
-        return done;
+    const Lock lock;
     if (fs::exists(PP_PIN_DOOR))
         return Error{EEXIST, "PagePatrol is loaded already", "ppctl unload first"};
     remove_pins(); // what an interrupted load left
     auto inserted = module::insert(options.module_path);
     if (!inserted)
         return inserted.error();
-    auto done = make_pin_dirs();
+    auto done = mount_bpffs();
     if (done)
         done = load_programs(options);
     if (!done) {
@@ -212,12 +232,11 @@ Result<void> load(const LoadOptions& options) {
 }
 
 Result<void> unload() {
-    std::error_code ignored;
-    const bool pinned = fs::exists(pin_dir, ignored);
-    if (!pinned && !module::present())
+    if (!mounted() && !module::present())
         return Error{ENOENT, "PagePatrol is not loaded", ""};
     if (geteuid() != 0)
         return Error{EPERM, "unloading PagePatrol", "needs root"};
+    const Lock lock;
     remove_pins();
     return module::present() ? module::remove() : Result<void>();
 }

@@ -13,7 +13,9 @@
 #define PP_MAX_SMALL_TABLES 16384
 #define PP_MAX_LARGE_TABLES 64
 #define PP_MAX_USERS 4096
-#define PP_MAX_RANGE_STATES 131072
+/* States are evicted, the least recently used first: that costs counters and
+ * pending runs, nothing else. */
+#define PP_MAX_RANGE_STATES 16384
 
 /* Counting filter in front of the tables; a power of two. */
 #define PP_FILTER_SLOTS 16384
@@ -22,6 +24,7 @@
 #define PP_TABLE_ASKED 0x1u	 /* a subscription was asked for */
 #define PP_TABLE_SUBSCRIBED 0x2u /* ... and made */
 #define PP_TABLE_KEEPS 0x4u	 /* has a range that reclaim must ask about */
+#define PP_TABLE_GROWN 0x8u	 /* a small one: the large one is in force */
 
 struct pp_table_head {
 	__u32 lock; /* 1 while a writer is at the idle half */
@@ -70,7 +73,8 @@ struct pp_run {
  * Made at the first fault in a range, removed with it. Written by all threads
  * of the process without a lock: counters may miss one now and then, and a run
  * may be mixed up by two threads at once; that costs a page brought in again or
- * left in the cache, nothing else (the module checks each range it is given).
+ * left in the cache, nothing else: a run is cut to its range before it is acted on,
+ * and the module checks each address it is given.
  */
 struct pp_range_state {
 	__u64 ino; /* the file seen first in the range; 0: none yet */

@@ -34,7 +34,8 @@ Result<void> modprobe() {
     if (pid < 0 || waitpid(pid, &state, 0) < 0)
         return Error{errno, "running modprobe pagepatrol", ""};
     if (!WIFEXITED(state) || WEXITSTATUS(state) != 0)
-        return Error{ENOENT, "modprobe pagepatrol failed",
+        return geteuid() != 0 ? Error{EPERM, "inserting the module", "needs root"}
+                              : Error{ENOENT, "modprobe pagepatrol failed",
                      "build the module for " + kernel_release() +
                          " (scripts/build-module) and give its path with --module"};
     return {};
@@ -78,14 +79,16 @@ Result<bool> insert(const std::string& path) {
 Result<void> remove() {
     using namespace std::chrono_literals;
     // Programs are freed a grace period after their last link is gone.
+    int error = 0;
     for (int tries = 0; tries < 200; ++tries) {
         if (syscall(SYS_delete_module, "pagepatrol", O_NONBLOCK) == 0)
             return {};
-        if (errno != EAGAIN && errno != EBUSY)
+        error = errno;
+        if (error != EAGAIN && error != EBUSY)
             break;
         std::this_thread::sleep_for(50ms);
     }
-    return Error{errno, "removing the module",
+    return Error{error, "removing the module",
                  "something still uses it: bpftool prog show lists programs"};
 }
 

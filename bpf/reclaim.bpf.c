@@ -29,11 +29,14 @@ static __always_inline struct reclaimer *reclaimer(u64 flags)
 static __always_inline bool valve_open(u8 action)
 {
 	struct reclaimer *me = reclaimer(0);
+	int open = action == PP_ACTION_PIN ? cfg_valve_pin : cfg_valve_activate;
 
 	if (!me)
 		return false;
-	return me->priority <= (action == PP_ACTION_PIN ? cfg_valve_pin :
-							  cfg_valve_activate);
+	/* kswapd gives up before it comes to 0 */
+	if (open == 0 && (bpf_get_current_task_btf()->flags & PF_KSWAPD))
+		open = 1;
+	return me->priority <= open;
 }
 
 SEC("fmod_ret/pp_page_used")
@@ -90,6 +93,18 @@ int BPF_PROG(memcg_reclaim_end, unsigned long reclaimed)
 
 SEC("tp_btf/mm_vmscan_direct_reclaim_end")
 int BPF_PROG(direct_reclaim_end, unsigned long reclaimed)
+{
+	return reclaim_ended();
+}
+
+SEC("tp_btf/mm_vmscan_memcg_softlimit_reclaim_end")
+int BPF_PROG(softlimit_reclaim_end, unsigned long reclaimed)
+{
+	return reclaim_ended();
+}
+
+SEC("tp_btf/mm_vmscan_kswapd_sleep")
+int BPF_PROG(kswapd_sleep, int nid)
 {
 	return reclaim_ended();
 }

@@ -89,7 +89,8 @@ void read_tables(Status& status, const char* name, uint32_t slots, int states) {
     while (map >= 0 && bpf_map_get_next_key(map, previous, &next) == 0) {
         key = next;
         previous = &key;
-        if (bpf_map_lookup_elem(map, &key, table.get()) == 0)
+        if (bpf_map_lookup_elem(map, &key, table.get()) == 0 &&
+            !(table->head.flags & PP_TABLE_GROWN))
             status.processes.push_back(describe(key, *table, slots, states));
     }
 }

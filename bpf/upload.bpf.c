@@ -133,7 +133,7 @@ static long check_range(u32 i, struct check_ctx *ctx)
 
 /* --- the budget: where it is short, it is granted rule by rule --- */
 
-#define BUDGET_RULES 32 /* further ones get nothing */
+#define BUDGET_RULES 32 /* rounds: rule 0, that no policy has, and 31 more */
 
 struct budget_ctx {
 	struct view v;
@@ -203,8 +203,8 @@ struct change_ctx {
 
 /* Takes the changed part out of a run; what it takes is released. */
 static __always_inline void cut_run(struct pp_range_state *state,
-				    struct pp_run *run, u8 action,
-				    u64 from, u64 to)
+				    struct pp_run *run,
+				    const struct pp_range *r, u64 from, u64 to)
 {
 	u64 start = run->start, end = run->end;
 
@@ -219,7 +219,9 @@ static __always_inline void cut_run(struct pp_range_state *state,
 	} else {
 		run->end = 0;
 	}
-	pp_run_release(state, action, start, end);
+	if (end > r->end)
+		end = r->end; /* the state may have been another's a moment ago */
+	pp_run_release(state, r->action, start < r->start ? r->start : start, end);
 }
 
 static __always_inline bool is_at(struct change_ctx *ctx, u32 id, u64 addr)
@@ -249,7 +251,7 @@ static long leave_range(u32 i, struct change_ctx *ctx)
 	if (!state)
 		return 0;
 	for (u32 n = 0; n < PP_RUNS; n++)
-		cut_run(state, &state->runs[n], r->action, ctx->start, ctx->end);
+		cut_run(state, &state->runs[n], r, ctx->start, ctx->end);
 	if (!ctx->new_nr ||
 	    (!is_at(ctx, r->id, r->start) && !is_at(ctx, r->id, r->end - 1)))
 		bpf_map_delete_elem(&pp_range_states, &key);
@@ -282,7 +284,8 @@ static long enter_range(u32 i, struct change_ctx *ctx)
 	} else if (ctx->old_nr) {
 		was = range_at(&ctx->old, search(&ctx->old, ctx->old_nr, r->start));
 		if (was && was->start <= r->start && r->start < was->end &&
-		    (was->flags & PP_RANGE_NO_READAHEAD))
+		    ((was->flags & PP_RANGE_NO_READAHEAD) ||
+		     was->action == PP_ACTION_STREAM))
 			err = bpf_pp_set_readahead(r->start, r->end,
 						   PP_READAHEAD_DEFAULT);
 	}
@@ -329,10 +332,23 @@ __attribute__((noinline)) int enter_ranges(u64 mm, u64 old, u64 new, u64 start,
 
 /* --- the table itself --- */
 
+static __always_inline int make_table(u64 mm, bool large)
+{
+	int err;
+
+	if (large)
+		err = bpf_map_update_elem(&pp_large_tables, &mm, &no_large_table, BPF_NOEXIST);
+	else
+		err = bpf_map_update_elem(&pp_small_tables, &mm, &no_small_table, BPF_NOEXIST);
+	/* -EEXIST: another thread was faster; others: the map is full */
+	return !err ? 0 : err == -EEXIST ? -EAGAIN : -ENOMEM;
+}
+
 /* Finds the table to fill, or makes one; 0 or a negative errno. */
 static __always_inline int open_table(u64 mm, u32 nr, struct view *v)
 {
-	struct pp_small_table *small;
+	struct pp_small_table *small = bpf_map_lookup_elem(&pp_small_tables, &mm);
+	bool large = nr > PP_SMALL_RANGES;
 	struct pp_table_head *head;
 	u32 uid;
 	int err;
@@ -341,36 +357,29 @@ static __always_inline int open_table(u64 mm, u32 nr, struct view *v)
 	v->large = bpf_map_lookup_elem(&pp_large_tables, &mm);
 	if (v->large)
 		return 0;
-	small = bpf_map_lookup_elem(&pp_small_tables, &mm);
-	if (small && nr <= PP_SMALL_RANGES) {
+	if (small && !large) {
 		v->small = small;
 		return 0;
 	}
 	if (!small && !nr)
 		return 0; /* nothing there, nothing to put there */
-	uid = bpf_get_current_uid_gid();
-	if (!small && !pp_user_charge(uid))
+	uid = small ? small->head.uid : (u32)bpf_get_current_uid_gid();
+	if (!pp_user_charge(uid, !small, large))
 		return -EDQUOT;
-	if (nr <= PP_SMALL_RANGES)
-		err = bpf_map_update_elem(&pp_small_tables, &mm, &no_small_table, BPF_NOEXIST);
-	else
-		err = bpf_map_update_elem(&pp_large_tables, &mm, &no_large_table, BPF_NOEXIST);
+	err = make_table(mm, large);
 	if (err) {
-		if (!small)
-			pp_user_uncharge(uid);
-		/* -EEXIST: another thread was faster; -E2BIG: map full */
-		return err == -17 ? -EAGAIN : -ENOMEM;
+		pp_user_uncharge(uid, !small, large);
+		return err;
 	}
 	pp_filter_add(mm, 1);
-	if (nr <= PP_SMALL_RANGES)
-		v->small = bpf_map_lookup_elem(&pp_small_tables, &mm);
-	else
+	if (large)
 		v->large = bpf_map_lookup_elem(&pp_large_tables, &mm);
+	else
+		v->small = bpf_map_lookup_elem(&pp_small_tables, &mm);
 	head = head_of(v);
 	if (!head)
 		return -EAGAIN;
-	head->uid = small ? small->head.uid : uid;
-	head->flags = small ? small->head.flags : 0;
+	head->uid = uid;
 	head->tgid = bpf_get_current_pid_tgid() >> 32;
 	bpf_get_current_comm(head->comm, sizeof(head->comm));
 	return 0;
@@ -427,15 +436,17 @@ static __always_inline int replace(const struct pp_request *req,
 
 	/* grown out of a small table: that was still the one in force */
 	small = v->large ? bpf_map_lookup_elem(&pp_small_tables, &key) : NULL;
-	if (small)
+	if (small && !(small->head.flags & PP_TABLE_GROWN)) {
 		old = (u64)small->head.nr[small->head.seq & 1] << 32 |
 		      (small->head.seq & 1);
+		__sync_fetch_and_or(&head->flags, small->head.flags &
+				    (PP_TABLE_ASKED | PP_TABLE_SUBSCRIBED));
+		__sync_fetch_and_or(&small->head.flags, PP_TABLE_GROWN);
+	}
 	if (req->start < req->end) {
 		leave_ranges(key, old, new, req->start, req->end);
 		enter_ranges(key, old, new, req->start, req->end);
 	}
-	if (small && !bpf_map_delete_elem(&pp_small_tables, &key))
-		pp_filter_add(key, -1);
 	if (keep)
 		want_subscription(head);
 	return 0;

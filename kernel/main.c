@@ -56,6 +56,7 @@ enum pp_work_op {
 
 struct pp_work {
 	struct callback_head twork;
+	struct mm_struct *mm; /* compared, never followed: execve changes it */
 	enum pp_work_op op;
 	unsigned long start;
 	unsigned long end;
@@ -272,15 +273,18 @@ static pgoff_t pp_pgoff(struct vm_area_struct *vma, unsigned long address)
 
 /*
  * What MADV_DONTNEED and then POSIX_FADV_DONTNEED do, which any reader of the
- * file may: pages that are dirty or that anybody else maps stay. Both halves
- * under one mmap lock, so that nothing but a checked mapping is zapped.
+ * file may: pages that are dirty or that anybody else maps stay. Another thread
+ * may make the first private copy right now, in spite of pp_vma_may_drop(); that
+ * copies are spared is decided for each page under the page table lock.
  */
 static void pp_vma_drop(struct vm_area_struct *vma, unsigned long start,
 			unsigned long end)
 {
+	struct zap_details details = { .even_cows = false };
+
 	if (!pp_vma_may_drop(vma))
 		return;
-	zap_page_range_single(vma, start, end - start, NULL);
+	zap_page_range_single(vma, start, end - start, &details);
 	invalidate_mapping_pages(vma->vm_file->f_mapping, pp_pgoff(vma, start),
 				 pp_pgoff(vma, end) - 1);
 }
@@ -300,7 +304,7 @@ static void pp_vma_activate(struct vm_area_struct *vma, unsigned long start,
 	while (filemap_get_folios(vma->vm_file->f_mapping, &index, last,
 				  &fbatch)) {
 		for (i = 0; i < folio_batch_count(&fbatch); i++)
-			pp_sym.folio_activate(fbatch.folios[i]);
+			static_call(pp_folio_activate)(fbatch.folios[i]);
 		folio_batch_release(&fbatch);
 		cond_resched();
 	}
@@ -371,12 +375,13 @@ static void pp_work_run(struct callback_head *twork)
 	struct pp_work *work = container_of(twork, struct pp_work, twork);
 	struct mm_struct *mm = current->mm;
 
-	if (mm && !(current->flags & PF_EXITING)) {
+	if (mm && mm == work->mm && !(current->flags & PF_EXITING)) {
 		if (work->op == PP_WORK_SUBSCRIBE)
 			pp_do_subscribe(mm);
 		else if (work->op == PP_WORK_DEACTIVATE)
-			pp_sym.do_madvise(mm, work->start,
-					  work->end - work->start, MADV_COLD);
+			static_call(pp_do_madvise)(mm, work->start,
+						   work->end - work->start,
+						   MADV_COLD);
 		else
 			pp_do_range(mm, work);
 	}
@@ -402,6 +407,7 @@ static int pp_queue(enum pp_work_op op, u64 start, u64 end, u32 arg)
 	work = kmalloc(sizeof(*work), GFP_NOWAIT | __GFP_NOWARN);
 	if (!work)
 		return -ENOMEM;
+	work->mm = current->mm;
 	work->op = op;
 	work->start = start;
 	work->end = end;
@@ -445,7 +451,7 @@ __bpf_kfunc int bpf_pp_subscribe(void)
  */
 __bpf_kfunc int bpf_pp_activate(u64 start, u64 end)
 {
-	if (!pp_sym.folio_activate)
+	if (!pp_has_folio_activate)
 		return -EOPNOTSUPP;
 	return pp_queue(PP_WORK_ACTIVATE, start, end, 0);
 }
@@ -455,14 +461,14 @@ __bpf_kfunc int bpf_pp_activate(u64 start, u64 end)
  * @start: first byte, page aligned
  * @end: one past the last byte, page aligned
  *
- * As MADV_COLD: accessed bits cleared, moved to the inactive list; pages that
- * others map too are left alone.
+ * As MADV_COLD: accessed bits cleared, moved to the inactive list, private
+ * copies in the range too; pages that others map as well are left alone.
  *
  * Return: as bpf_pp_activate(); -EOPNOTSUPP if the kernel lacks do_madvise()
  */
 __bpf_kfunc int bpf_pp_deactivate(u64 start, u64 end)
 {
-	if (!pp_sym.do_madvise)
+	if (!pp_has_do_madvise)
 		return -EOPNOTSUPP;
 	return pp_queue(PP_WORK_DEACTIVATE, start, end, 0);
 }
@@ -604,10 +610,12 @@ static int pp_kfunc_filter(const struct bpf_prog *prog, u32 kfunc_id)
 		return 0;
 	switch (prog->type) {
 	case BPF_PROG_TYPE_SYSCALL:
-	case BPF_PROG_TYPE_EXT:
 		return 0;
+	case BPF_PROG_TYPE_EXT:
+		return prog->aux->saved_dst_prog_type == BPF_PROG_TYPE_SYSCALL ?
+			       0 : -EACCES;
 	case BPF_PROG_TYPE_TRACING:
-		return prog->aux->attach_func_name &&
+		return !prog->aux->dst_prog && prog->aux->attach_func_name &&
 		       !strcmp(prog->aux->attach_func_name, "filemap_fault") ?
 			       0 : -EACCES;
 	default:

@@ -5,6 +5,7 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/errno.h>
 #include <linux/init.h>
 #include <linux/kprobes.h>
 #include <linux/printk.h>
@@ -14,7 +15,22 @@
 
 #include "symbols.h"
 
-struct pp_symbols pp_sym;
+/* What is called where the kernel lacks the function; never reached. */
+void pp_no_folio_activate(struct folio *folio)
+{
+}
+
+int pp_no_do_madvise(struct mm_struct *mm, unsigned long start, size_t len,
+		     int behavior)
+{
+	return -EOPNOTSUPP;
+}
+
+DEFINE_STATIC_CALL(pp_folio_activate, pp_no_folio_activate);
+DEFINE_STATIC_CALL(pp_do_madvise, pp_no_do_madvise);
+
+bool pp_has_folio_activate __ro_after_init;
+bool pp_has_do_madvise __ro_after_init;
 
 static void *__init pp_lookup(const char *name, const char *consequence)
 {
@@ -29,7 +45,7 @@ static void *__init pp_lookup(const char *name, const char *consequence)
 	addr = (unsigned long)kp.addr;
 	unregister_kprobe(&kp);
 #ifdef CONFIG_X86_KERNEL_IBT
-	/* the probe sits behind the ENDBR that an indirect call must land on */
+	/* the probe sits behind the ENDBR, or what it was sealed with */
 	if (is_endbr(*(u32 *)(addr - 4)))
 		addr -= 4;
 #endif
@@ -38,7 +54,19 @@ static void *__init pp_lookup(const char *name, const char *consequence)
 
 void __init pp_resolve_symbols(void)
 {
-	pp_sym.folio_activate = pp_lookup(
-		"folio_activate", "activate is off, pin costs more reclaim time");
-	pp_sym.do_madvise = pp_lookup("do_madvise", "deactivate is off");
+	void (*activate)(struct folio *folio);
+	int (*madvise)(struct mm_struct *mm, unsigned long start, size_t len,
+		       int behavior);
+
+	activate = pp_lookup("folio_activate",
+			     "activate is off, pin costs more reclaim time");
+	if (activate) {
+		static_call_update(pp_folio_activate, activate);
+		pp_has_folio_activate = true;
+	}
+	madvise = pp_lookup("do_madvise", "deactivate is off");
+	if (madvise) {
+		static_call_update(pp_do_madvise, madvise);
+		pp_has_do_madvise = true;
+	}
 }

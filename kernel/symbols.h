@@ -1,20 +1,26 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The functions that the kernel has but does not export to modules. Looked up
- * once at load; a missing one is NULL and its kfunc says -EOPNOTSUPP.
+ * once at load; a missing one makes its kfunc say -EOPNOTSUPP.
+ *
+ * Static calls, as these are direct: where the kernel checks indirect branches
+ * (IBT) it has sealed the entry of functions whose address nobody takes.
  */
 #ifndef PP_SYMBOLS_H
 #define PP_SYMBOLS_H
 
 #include <linux/mm_types.h>
+#include <linux/static_call.h>
 
-struct pp_symbols {
-	void (*folio_activate)(struct folio *folio);
-	int (*do_madvise)(struct mm_struct *mm, unsigned long start, size_t len,
-			  int behavior);
-};
+void pp_no_folio_activate(struct folio *folio);
+int pp_no_do_madvise(struct mm_struct *mm, unsigned long start, size_t len,
+		     int behavior);
 
-extern struct pp_symbols pp_sym;
+DECLARE_STATIC_CALL(pp_folio_activate, pp_no_folio_activate);
+DECLARE_STATIC_CALL(pp_do_madvise, pp_no_do_madvise);
+
+extern bool pp_has_folio_activate;
+extern bool pp_has_do_madvise;
 
 void pp_resolve_symbols(void);
 

@@ -14,9 +14,11 @@
 
 #define PP_ABI_VERSION 1u
 
-/* Where the loader pins what it loads. Everybody may run the door program
- * (mode 0444, no maps, no state); maps and links live in the 0700 folder. */
-#define PP_PIN_DIR "/sys/fs/bpf/pagepatrol"
+/* Where the loader pins what it loads: a bpffs of its own, as /sys/fs/bpf is
+ * closed to users on some systems and open to all their links on others.
+ * Everybody may run the door program (mode 0444, no maps, no state); maps and
+ * links live in the 0700 folder. */
+#define PP_PIN_DIR "/run/pagepatrol"
 #define PP_PIN_DOOR PP_PIN_DIR "/upload"
 #define PP_PIN_PRIVATE PP_PIN_DIR "/private"
 

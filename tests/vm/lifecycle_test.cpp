@@ -6,6 +6,8 @@
 #include <csignal>
 #include <filesystem>
 
+#include <pagepatrol/abi.h>
+
 #include "arms.hpp"
 
 namespace vmtest {
@@ -69,7 +71,7 @@ TEST_F(RunningBench, GoesOnWhenPagePatrolIsUnloaded) {
     EXPECT_LE(unloaded.seconds, 15);
     EXPECT_TRUE(child_->running()) << "it was over before the unload: the test shows nothing";
     EXPECT_FALSE(fs::exists("/sys/module/pagepatrol"));
-    EXPECT_FALSE(fs::exists("/sys/fs/bpf/pagepatrol/upload"));
+    EXPECT_FALSE(fs::exists(PP_PIN_DOOR));
 
     const Ended ended = child_->wait();
     ASSERT_TRUE(ended.good()) << ended.text();
