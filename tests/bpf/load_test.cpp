@@ -11,6 +11,7 @@
 #include <thread>
 
 #include <bpf/bpf.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -43,7 +44,7 @@ class Load : public testing::Test {
 
 TEST_F(Load, OncePinsWhatUsersMayOnlyRunTheDoorOf) {
     ASSERT_TRUE(load(options()));
-    EXPECT_EQ(mode(PP_PIN_DIR), 0711u);
+    EXPECT_EQ(mode(PP_PIN_DIR), 01711u) << "bpffs makes its root sticky";
     EXPECT_EQ(mode(PP_PIN_PRIVATE), 0700u);
     EXPECT_EQ(mode(PP_PIN_DOOR), 0444u);
     const Status now = look();
@@ -135,15 +136,15 @@ TEST_F(Load, NeedsRoot) {
 
 TEST_F(Load, UsesAModuleThatIsThereAndKeepsItIfItFails) {
     ASSERT_TRUE(module::insert(options().module_path));
-    // what can't be cleaned up makes the load fail after the module's turn
-    ASSERT_TRUE(fs::create_directories(PP_PIN_PRIVATE "/folder/deep"));
+    // what is not a folder of root's makes the load fail after the module's turn
+    fs::create_symlink("/etc", PP_PIN_DIR);
     const auto failed = load(options());
     ASSERT_FALSE(failed);
-    EXPECT_EQ(failed.error().code, EEXIST) << failed.error().text();
+    EXPECT_EQ(failed.error().code, EPERM) << failed.error().text();
     EXPECT_TRUE(module::present());
+    EXPECT_TRUE(fs::exists("/etc/passwd"));
+    fs::remove(PP_PIN_DIR);
     EXPECT_FALSE(look().loaded);
-    fs::remove(PP_PIN_PRIVATE "/folder/deep");
-    fs::remove(PP_PIN_PRIVATE "/folder");
 
     const auto done = load(options());
     ASSERT_TRUE(done) << done.error().text();
@@ -152,6 +153,7 @@ TEST_F(Load, UsesAModuleThatIsThereAndKeepsItIfItFails) {
 
 TEST_F(Load, CleansUpWhatAnInterruptedLoadLeft) {
     ASSERT_EQ(mkdir(PP_PIN_DIR, 0711), 0);
+    ASSERT_EQ(mount("bpf", PP_PIN_DIR, "bpf", 0, nullptr), 0);
     ASSERT_EQ(mkdir(PP_PIN_PRIVATE, 0700), 0);
     const int map = bpf_map_create(BPF_MAP_TYPE_ARRAY, "leftover", 4, 4, 1, nullptr);
     ASSERT_GE(map, 0);
