@@ -8,85 +8,12 @@
  * around it. Any user may call it with anything.
  */
 #include "account.bpf.h"
+#include "budget.bpf.h"
 #include "runs.bpf.h"
+#include "view.bpf.h"
 
 const struct pp_small_table no_small_table = {};
 const struct pp_large_table no_large_table = {};
-
-/* A table of either class; exactly one pointer is set. */
-struct view {
-	struct pp_small_table *small;
-	struct pp_large_table *large;
-	u32 half;
-};
-
-/*
- * A half of a table in one number, so that it can be passed to a global function
- * (which the verifier looks at by itself: in one piece this program is too much
- * for it): bit 0 the half, bit 1 set if of the large class, from bit 32 the
- * number of its ranges.
- */
-#define WHERE_LARGE 2
-
-static __always_inline u64 where(struct view *v, u32 half, u32 nr)
-{
-	return (u64)nr << 32 | (v->large ? WHERE_LARGE : 0) | (half & 1);
-}
-
-static __always_inline u32 view_of(u64 mm, u64 where, struct view *v)
-{
-	v->small = NULL;
-	v->large = NULL;
-	if (where & WHERE_LARGE)
-		v->large = bpf_map_lookup_elem(&pp_large_tables, &mm);
-	else
-		v->small = bpf_map_lookup_elem(&pp_small_tables, &mm);
-	v->half = where & 1;
-	return where >> 32;
-}
-
-static __always_inline struct pp_range *range_at(struct view *v, u32 i)
-{
-	if (v->small)
-		return &v->small->ranges[(v->half * PP_SMALL_RANGES + i) &
-					 (2 * PP_SMALL_RANGES - 1)];
-	if (v->large)
-		return &v->large->ranges[(v->half * PP_MAX_RANGES + i) &
-					 (2 * PP_MAX_RANGES - 1)];
-	return NULL;
-}
-
-static __always_inline struct pp_table_head *head_of(struct view *v)
-{
-	if (v->small)
-		return &v->small->head;
-	if (v->large)
-		return &v->large->head;
-	return NULL;
-}
-
-/* Index within its half of the last range that starts at or below @addr. */
-static __always_inline u32 search(struct view *v, u32 nr, u64 addr)
-{
-	if (v->small)
-		return pp_search(v->small->ranges, 2 * PP_SMALL_RANGES, v->half,
-				 nr, addr) - v->half * PP_SMALL_RANGES;
-	if (v->large)
-		return pp_search(v->large->ranges, 2 * PP_MAX_RANGES, v->half,
-				 nr, addr) - v->half * PP_MAX_RANGES;
-	return 0;
-}
-
-static __always_inline u32 *keep_at(struct view *v, u32 i)
-{
-	if (v->small)
-		return &v->small->keep[(v->half * PP_SMALL_RANGES + i) &
-				       (2 * PP_SMALL_RANGES - 1)];
-	if (v->large)
-		return &v->large->keep[(v->half * PP_MAX_RANGES + i) &
-				       (2 * PP_MAX_RANGES - 1)];
-	return NULL;
-}
 
 /* --- checking what the process sent --- */
 
@@ -97,16 +24,6 @@ struct check_ctx {
 	u64 keep; /* pages that all ranges together ask to keep */
 	int err;
 };
-
-/* Pages that a range asks to keep; 16 TiB is as good as everything. */
-static __always_inline u32 kept_pages(const struct pp_range *r)
-{
-	u64 pages = (r->end - r->start) >> PAGE_SHIFT;
-
-	if (!pp_keeps(r->action))
-		return 0;
-	return pages < ~0u ? pages : ~0u;
-}
 
 static long check_range(u32 i, struct check_ctx *ctx)
 {
@@ -131,46 +48,6 @@ static long check_range(u32 i, struct check_ctx *ctx)
 	return 0;
 }
 
-/* --- the budget: where it is short, it is granted rule by rule --- */
-
-#define BUDGET_RULES 32 /* rounds: rule 0, that no policy has, and 31 more */
-
-struct budget_ctx {
-	struct view v;
-	u64 left; /* pages */
-	u32 nr, i, rule, next_rule;
-};
-
-/* One range in one round; a round for each rule, in the order of the policy. */
-static long grant(u32 n, struct budget_ctx *ctx)
-{
-	struct pp_range *r = range_at(&ctx->v, ctx->i);
-	u32 *keep = keep_at(&ctx->v, ctx->i);
-	u64 pages;
-
-	if (!r || !keep)
-		return 1;
-	pages = kept_pages(r);
-	if (r->rule == ctx->rule) {
-		if (pages > ctx->left)
-			pages = ctx->left;
-		*keep = pages;
-		ctx->left -= pages;
-	} else if (r->rule > ctx->rule) {
-		*keep = 0;
-		if (pages && r->rule < ctx->next_rule)
-			ctx->next_rule = r->rule;
-	}
-	if (++ctx->i < ctx->nr)
-		return 0;
-	if (ctx->next_rule == ~0u)
-		return 1;
-	ctx->i = 0;
-	ctx->rule = ctx->next_rule;
-	ctx->next_rule = ~0u;
-	return 0;
-}
-
 /* Checks a half; the pages that it asks to keep, or a negative errno. */
 __attribute__((noinline)) s64 check_half(u64 mm, u64 new, u64 task_size)
 {
@@ -179,18 +56,6 @@ __attribute__((noinline)) s64 check_half(u64 mm, u64 new, u64 task_size)
 
 	bpf_loop(nr, check_range, &check, 0);
 	return check.err ? check.err : (s64)check.keep;
-}
-
-__attribute__((noinline)) int keep_what_fits(u64 mm, u64 new, u64 asked)
-{
-	struct budget_ctx budget = { .next_rule = ~0u };
-
-	budget.left = bpf_pp_memory_limit() * cfg_keep_percent / 100;
-	if (asked <= budget.left)
-		return 0;
-	budget.nr = view_of(mm, new, &budget.v);
-	bpf_loop(budget.nr * BUDGET_RULES, grant, &budget, 0);
-	return 0;
 }
 
 /* --- acting on what changes --- */

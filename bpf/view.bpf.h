@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A table of either size class, for the writer: which half, which ranges, what
+ * the budget lets each keep. Readers have pp_find() of engine.bpf.h.
+ */
+#ifndef PP_VIEW_BPF_H
+#define PP_VIEW_BPF_H
+
+#include "engine.bpf.h"
+
+/* A table of either class; exactly one pointer is set. */
+struct view {
+	struct pp_small_table *small;
+	struct pp_large_table *large;
+	u32 half;
+};
+
+/*
+ * A half of a table in one number, so that it can be passed to a global function
+ * (which the verifier looks at by itself: in one piece this program is too much
+ * for it): bit 0 the half, bit 1 set if of the large class, from bit 32 the
+ * number of its ranges.
+ */
+#define WHERE_LARGE 2
+
+static __always_inline u64 where(struct view *v, u32 half, u32 nr)
+{
+	return (u64)nr << 32 | (v->large ? WHERE_LARGE : 0) | (half & 1);
+}
+
+static __always_inline u32 view_of(u64 mm, u64 where, struct view *v)
+{
+	v->small = NULL;
+	v->large = NULL;
+	if (where & WHERE_LARGE)
+		v->large = bpf_map_lookup_elem(&pp_large_tables, &mm);
+	else
+		v->small = bpf_map_lookup_elem(&pp_small_tables, &mm);
+	v->half = where & 1;
+	return where >> 32;
+}
+
+static __always_inline struct pp_range *range_at(struct view *v, u32 i)
+{
+	if (v->small)
+		return &v->small->ranges[(v->half * PP_SMALL_RANGES + i) &
+					 (2 * PP_SMALL_RANGES - 1)];
+	if (v->large)
+		return &v->large->ranges[(v->half * PP_MAX_RANGES + i) &
+					 (2 * PP_MAX_RANGES - 1)];
+	return NULL;
+}
+
+static __always_inline struct pp_table_head *head_of(struct view *v)
+{
+	if (v->small)
+		return &v->small->head;
+	if (v->large)
+		return &v->large->head;
+	return NULL;
+}
+
+/* Index within its half of the last range that starts at or below @addr. */
+static __always_inline u32 search(struct view *v, u32 nr, u64 addr)
+{
+	if (v->small)
+		return pp_search(v->small->ranges, 2 * PP_SMALL_RANGES, v->half,
+				 nr, addr) - v->half * PP_SMALL_RANGES;
+	if (v->large)
+		return pp_search(v->large->ranges, 2 * PP_MAX_RANGES, v->half,
+				 nr, addr) - v->half * PP_MAX_RANGES;
+	return 0;
+}
+
+static __always_inline u32 *keep_at(struct view *v, u32 i)
+{
+	if (v->small)
+		return &v->small->keep[(v->half * PP_SMALL_RANGES + i) &
+				       (2 * PP_SMALL_RANGES - 1)];
+	if (v->large)
+		return &v->large->keep[(v->half * PP_MAX_RANGES + i) &
+				       (2 * PP_MAX_RANGES - 1)];
+	return NULL;
+}
+
+#endif
