@@ -88,9 +88,6 @@ TEST_P(Limited, WhatIsPinnedStays) {
             EXPECT_EQ(hot.cached(), hot.pages());
         reader.end();
     }
-    EXPECT_GT(grown(PP_STAT_ASKED), 0u);
-    EXPECT_GT(grown(PP_STAT_KEPT), 0u);
-    EXPECT_LE(grown(PP_STAT_KEPT) + grown(PP_STAT_VALVE), grown(PP_STAT_ASKED));
 }
 
 TEST_P(Limited, WhatIsPinnedStaysUpToTheBudget) {
@@ -103,6 +100,10 @@ TEST_P(Limited, WhatIsPinnedStaysUpToTheBudget) {
     for (int pass = 0; pass < 2; ++pass)
         EXPECT_EQ(reader.read_all(), 0) << "twice what fits, and it lives";
     EXPECT_GT(long_.cached(0, budget), budget * 7 / 8);
+    // little memory is left beside it, so reclaim can't do without asking
+    EXPECT_GT(grown(PP_STAT_ASKED), 0u);
+    EXPECT_GT(grown(PP_STAT_KEPT), 0u);
+    EXPECT_LE(grown(PP_STAT_KEPT) + grown(PP_STAT_VALVE), grown(PP_STAT_ASKED));
     // another limit counts from the next upload on
     Cgroup wider(4 * limit);
     wider.add(reader.pid());

@@ -36,9 +36,14 @@ std::vector<pp_range> ranges_of(pid_t pid);
 uint64_t total(uint32_t stat);
 /// The subscriptions that the module counts.
 int subscriptions();
-/// Keys in the map of range states; tables that users are charged for.
+/// Keys in the map of range states, and in those of tables.
 int range_states();
-int charged_tables();
+int tables_in_maps();
+/// What all users together are charged for.
+struct Charged {
+    int64_t tables = 0, large = 0;
+};
+Charged charged();
 
 /// Waits up to `limit` for the condition.
 bool eventually(const std::function<bool()>& condition,
@@ -51,7 +56,7 @@ class KernelLog {
     KernelLog(const KernelLog&) = delete;
     KernelLog& operator=(const KernelLog&) = delete;
     ~KernelLog();
-    /// Lines at level warning or worse, or that name PagePatrol.
+    /// Errors, warnings with a stack trace, and whatever names PagePatrol.
     std::string complaints();
 
   private:

@@ -69,4 +69,38 @@ int failure_packet(void *ctx)
 	return bpf_pp_drop(0, PAGE_SIZE);
 }
 
+/*
+ * A function to be replaced, in a program that may call kfuncs and in one that may
+ * not: what replaces it is where that is.
+ */
+__attribute__((noinline)) int replaceable(u64 number)
+{
+	asm volatile("" : "+r"(number));
+	return number;
+}
+
+SEC("syscall")
+int success_target(void *ctx)
+{
+	return replaceable(1);
+}
+
+SEC("tp_btf/sched_switch")
+int success_bad_target(void *ctx)
+{
+	return replaceable(2) & 0;
+}
+
+SEC("freplace/replaceable")
+int success_extension(u64 number)
+{
+	return bpf_pp_drop(0, PAGE_SIZE);
+}
+
+SEC("freplace/replaceable")
+int failure_extension(u64 number)
+{
+	return bpf_pp_drop(0, PAGE_SIZE);
+}
+
 char LICENSE[] SEC("license") = "GPL";

@@ -223,7 +223,7 @@ TEST_F(Life, OfTwoHundredProcessesLeavesNothing) {
         eventually([] { return subscriptions() == int(many) + 1; }, std::chrono::seconds(30)))
         << subscriptions();
     EXPECT_EQ(look().processes.size(), many + 1);
-    EXPECT_EQ(charged_tables(), int(many) + 1);
+    EXPECT_EQ(charged().tables, int64_t(many) + 1);
     EXPECT_EQ(range_states(), int(many) + 1);
 
     // all at once, in no order; what is left is looked at by TearDown()

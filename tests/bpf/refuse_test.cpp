@@ -5,10 +5,13 @@
 #include "door.hpp"
 #include "kernel_side.hpp"
 
+#include <csignal>
 #include <memory>
 #include <utility>
 
 #include <sys/mman.h>
+
+#include "maps.h"
 
 namespace pagepatrol::test {
 namespace {
@@ -158,7 +161,31 @@ TEST_F(Accept, NoContextOfAnotherSize) {
               0);
 }
 
-class Quota : public Loaded {
+class Quota : public Loaded {};
+
+TEST_F(Quota, OfLargeTablesIsPerUserToo) {
+    // the memory for these is set aside at load: one user must not take it all
+    constexpr int64_t share = PP_MAX_LARGE_TABLES / 4;
+    const auto grow = [] { return upload_row(PP_SMALL_RANGES + 1); };
+    std::vector<std::unique_ptr<Child>> children;
+    for (int i = 0; i <= share; ++i)
+        children.push_back(std::make_unique<Child>(nobody));
+    for (int i = 0; i < share; ++i)
+        EXPECT_EQ(children[i]->run(grow), 0) << i;
+    Child& late = *children[share];
+    ASSERT_EQ(late.run([] { return upload_row(PP_SMALL_RANGES); }), 0);
+    EXPECT_EQ(late.run(grow), -EDQUOT);
+    EXPECT_EQ(ranges_of(late.pid()), row(PP_SMALL_RANGES)) << "the small one stays in force";
+    Child other(somebody);
+    EXPECT_EQ(other.run(grow), 0);
+    EXPECT_EQ(charged().tables, share + 2);
+    EXPECT_EQ(charged().large, share + 1);
+
+    children[0]->end(SIGKILL);
+    EXPECT_EQ(late.run(grow), 0);
+}
+
+class FewTables : public Loaded {
     LoadOptions wanted() const override {
         LoadOptions few = options();
         few.tables_per_user = 4;
@@ -166,7 +193,7 @@ class Quota : public Loaded {
     }
 };
 
-TEST_F(Quota, IsPerUserAndFreedByExit) {
+TEST_F(FewTables, ArePerUserAndFreedByExit) {
     std::vector<std::unique_ptr<Child>> children;
     for (int i = 0; i < 5; ++i)
         children.push_back(std::make_unique<Child>(nobody));

@@ -189,19 +189,36 @@ int keep_log(libbpf_print_level, const char* format, va_list arguments) {
 
 class Kfuncs : public Loaded {
   protected:
-    /// Loads that program alone: 0 or a negative errno.
-    static int load_only(const char* wanted) {
+    using Probe = std::unique_ptr<kfuncs_probe, void (*)(kfuncs_probe*)>;
+
+    static Probe open() { return {kfuncs_probe::open(), kfuncs_probe::destroy}; }
+
+    /// Loads that program alone, as an extension of `target` if that is given: 0 or a
+    /// negative errno. The probe keeps it.
+    static int load_only(const Probe& probe, const char* wanted, int target = -1) {
         verifier_log.clear();
-        libbpf_set_print(keep_log);
-        kfuncs_probe* probe = kfuncs_probe::open();
-        if (!probe)
-            return -errno;
         bpf_program* program;
-        bpf_object__for_each_program(program, probe->obj)
-            bpf_program__set_autoload(program, std::string(wanted) == bpf_program__name(program));
-        const int err = kfuncs_probe::load(probe);
-        kfuncs_probe::destroy(probe);
-        return err;
+        bpf_object__for_each_program(program, probe->obj) {
+            const bool is_it = std::string(wanted) == bpf_program__name(program);
+            bpf_program__set_autoload(program, is_it);
+            if (is_it && target >= 0)
+                bpf_program__set_attach_target(program, target, "replaceable");
+        }
+        return kfuncs_probe::load(probe.get());
+    }
+    static int load_only(const char* wanted, int target = -1) {
+        return load_only(open(), wanted, target);
+    }
+
+    static void expect_refused(const char* name, int err) {
+        EXPECT_EQ(err, -EACCES) << name << "\n" << verifier_log;
+        EXPECT_NE(verifier_log.find("is not allowed"), std::string::npos) << name << "\n"
+                                                                          << verifier_log;
+    }
+
+    void SetUp() override {
+        Loaded::SetUp();
+        libbpf_set_print(keep_log);
     }
 };
 
@@ -210,11 +227,18 @@ TEST_F(Kfuncs, AreForTheFaultAndTheDoorOnly) {
         EXPECT_EQ(load_only(name), 0) << name << "\n" << verifier_log;
     for (const char* name :
          {"failure_sched_switch", "failure_page_added", "failure_page_used", "failure_exit_mmap",
-          "failure_iterator", "failure_kprobe", "failure_packet"}) {
-        EXPECT_EQ(load_only(name), -EACCES) << name << "\n" << verifier_log;
-        EXPECT_NE(verifier_log.find("is not allowed"), std::string::npos) << name << "\n"
-                                                                          << verifier_log;
-    }
+          "failure_iterator", "failure_kprobe", "failure_packet"})
+        expect_refused(name, load_only(name));
+}
+
+TEST_F(Kfuncs, AreForExtensionsOfWhatMayCallThem) {
+    const Probe good = open(), bad = open();
+    ASSERT_EQ(load_only(good, "success_target"), 0) << verifier_log;
+    ASSERT_EQ(load_only(bad, "success_bad_target"), 0) << verifier_log;
+    const int target = bpf_program__fd(good->progs.success_target);
+    const int bad_target = bpf_program__fd(bad->progs.success_bad_target);
+    EXPECT_EQ(load_only("success_extension", target), 0) << verifier_log;
+    expect_refused("failure_extension", load_only("failure_extension", bad_target));
 }
 
 } // namespace

@@ -80,14 +80,14 @@ TEST_F(Upload, GrowsAndShrinks) {
         EXPECT_EQ(ranges_of(child.pid()), row(nr, PP_ACTION_STREAM, uint16_t(nr))) << nr;
         EXPECT_EQ(look().processes.size(), 1u) << "one table a process, of whatever size";
     }
-    EXPECT_EQ(charged_tables(), 1);
+    EXPECT_EQ(charged().tables, 1);
 }
 
 TEST_F(Upload, OfNothingMakesNoTable) {
     Child child(nobody);
     EXPECT_EQ(child.run([] { return upload_row(0); }), 0);
     EXPECT_FALSE(table_of(child.pid()));
-    EXPECT_EQ(charged_tables(), 0);
+    EXPECT_EQ(charged().tables, 0);
 }
 
 TEST_F(Upload, OfHugeRangesTakesNoLongerForIt) {
@@ -136,7 +136,7 @@ TEST_F(Upload, ByThreadsAtOnceEndsInOneOfTheTables) {
     ASSERT_FALSE(ranges.empty());
     EXPECT_EQ(ranges, row(uint32_t(ranges.size()), PP_ACTION_STREAM, ranges[0].rule));
     EXPECT_EQ(look().processes.size(), 1u);
-    EXPECT_EQ(charged_tables(), 1);
+    EXPECT_EQ(charged().tables, 1);
     // and the lock was left open
     EXPECT_EQ(child.run([] { return upload_row(2); }), 0);
 }
