@@ -10,6 +10,7 @@
 #include <thread>
 
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -74,6 +75,20 @@ TEST_F(Unload, LeavesProgramsUnharmed) {
         EXPECT_TRUE(table_of(child->pid())->subscribed);
     }
     EXPECT_EQ(subscriptions(), 2);
+}
+
+TEST_F(Unload, IsNotHeldUpByCopiesOfTheMount) {
+    Child copies(nobody), stays(nobody);
+    ASSERT_EQ(
+        copies.run([] { return unshare(CLONE_NEWUSER | CLONE_NEWNS) ? -errno : upload_row(1); }),
+        0);
+    ASSERT_EQ(stays.run([] { return chdir(PP_PIN_DIR) ? -errno : 0; }), 0);
+    unload_soon();
+    EXPECT_EQ(copies.run(open_door), -ENOENT);
+    EXPECT_EQ(copies.run([] { return upload_row(1); }), -ENODEV);
+
+    require_loaded(options());
+    EXPECT_EQ(stays.run([] { return upload_row(1); }), 0);
 }
 
 TEST_F(Unload, NeverHangsOnAReaderInAnEndlessCall) {
