@@ -25,6 +25,8 @@ std::string kernel_release() {
 }
 
 Result<void> modprobe() {
+    if (geteuid() != 0)
+        return Error{EPERM, "inserting the module", "needs root"};
     const pid_t pid = fork();
     if (pid == 0) {
         execlp("modprobe", "modprobe", "pagepatrol", nullptr);
@@ -34,10 +36,10 @@ Result<void> modprobe() {
     if (pid < 0 || waitpid(pid, &state, 0) < 0)
         return Error{errno, "running modprobe pagepatrol", ""};
     if (!WIFEXITED(state) || WEXITSTATUS(state) != 0)
-        return geteuid() != 0 ? Error{EPERM, "inserting the module", "needs root"}
-                              : Error{ENOENT, "modprobe pagepatrol failed",
-                     "build the module for " + kernel_release() +
-                         " (scripts/build-module) and give its path with --module"};
+        return Error{ENOENT, "modprobe pagepatrol failed",
+                     "build it: scripts/build-module --kdir /lib/modules/" +
+                                        kernel_release() +
+                                        "/build, then ppctl load --module with the path it prints"};
     return {};
 }
 
@@ -70,7 +72,8 @@ Result<bool> insert(const std::string& path) {
         return true;
     std::string hint = "dmesg says more";
     if (code == ENOEXEC || code == EINVAL)
-        hint = "was it built for " + kernel_release() + "? scripts/build-module does it; dmesg says more";
+        hint = "was it built for " + kernel_release() + "? scripts/build-module --kdir /lib/modules/" +
+               kernel_release() + "/build does it; dmesg says more";
     if (code == EPERM)
         hint = "needs root (CAP_SYS_MODULE); with secure boot the module has to be signed";
     return Error{code, "inserting the module " + path, hint};

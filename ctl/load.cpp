@@ -25,8 +25,11 @@ int run(const Arguments& arguments) {
     pagepatrol::LoadOptions options;
     for (size_t i = 0; i < arguments.size(); i += 2) {
         const std::string& name = arguments[i];
+        if (!name.starts_with("--"))
+            return misused(load_command, "unexpected argument " + name +
+                                             "\n  HINT: the module is given with --module FILE");
         if (i + 1 == arguments.size())
-            return misused(load_command, "unknown option, or no value for it: " + name);
+            return misused(load_command, "unknown option, or no value after it: " + name);
         const std::string& value = arguments[i + 1];
         bool good = true;
         if (name == "--module")
