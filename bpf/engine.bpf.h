@@ -195,6 +195,18 @@ static __always_inline bool pp_keeps(u8 action)
 	return action == PP_ACTION_PIN || action == PP_ACTION_ACTIVATE;
 }
 
+/* Once for a table; a failed one is tried again by the next fault. */
+static __always_inline void pp_want_subscription(struct pp_table_head *head)
+{
+	if (head->flags & PP_TABLE_ASKED)
+		return;
+	__sync_fetch_and_or(&head->flags, PP_TABLE_ASKED);
+	if (bpf_pp_subscribe()) {
+		__sync_fetch_and_and(&head->flags, ~PP_TABLE_ASKED);
+		pp_count(PP_STAT_QUEUE_FAILED, 1);
+	}
+}
+
 static __always_inline struct pp_range_state *pp_state_of(u64 mm, u32 id)
 {
 	struct pp_range_key key = { .mm = mm, .id = id };

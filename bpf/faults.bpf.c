@@ -97,11 +97,8 @@ int BPF_PROG(fault_enter, struct vm_fault *vmf)
 	if (mm != bpf_get_current_task_btf()->mm)
 		return 0;
 	/* a forked child's first fault, or the first one failed */
-	if ((found.head->flags & (PP_TABLE_KEEPS | PP_TABLE_ASKED)) == PP_TABLE_KEEPS) {
-		__sync_fetch_and_or(&found.head->flags, PP_TABLE_ASKED);
-		if (bpf_pp_subscribe())
-			__sync_fetch_and_and(&found.head->flags, ~PP_TABLE_ASKED);
-	}
+	if (found.head->flags & PP_TABLE_KEEPS)
+		pp_want_subscription(found.head);
 
 	state = make_state(key, found.range.id);
 	if (!state)

@@ -261,17 +261,6 @@ static __always_inline long read_ranges(struct view *v, u64 from, u32 nr)
 	return -EINVAL;
 }
 
-static __always_inline void want_subscription(struct pp_table_head *head)
-{
-	if (head->flags & PP_TABLE_ASKED)
-		return;
-	__sync_fetch_and_or(&head->flags, PP_TABLE_ASKED);
-	if (bpf_pp_subscribe()) {
-		__sync_fetch_and_and(&head->flags, ~PP_TABLE_ASKED);
-		pp_count(PP_STAT_QUEUE_FAILED, 1);
-	}
-}
-
 /* Fills and checks the idle half, flips, acts. The caller holds the lock. */
 static __always_inline int replace(const struct pp_request *req,
 				   struct mm_struct *mm, u64 key, struct view *v)
@@ -313,7 +302,7 @@ static __always_inline int replace(const struct pp_request *req,
 		enter_ranges(key, old, new, req->start, req->end);
 	}
 	if (keep)
-		want_subscription(head);
+		pp_want_subscription(head);
 	return 0;
 }
 
