@@ -57,16 +57,18 @@ static long grant(u32 n, struct budget_ctx *ctx)
 	return 0;
 }
 
-__attribute__((noinline)) int keep_what_fits(u64 mm, u64 new, u64 asked)
+/* Grants what fits of the @asked pages of a half; returns how many. */
+__attribute__((noinline)) u64 keep_what_fits(u64 mm, u64 new, u64 asked)
 {
 	struct budget_ctx budget = { .next_rule = ~0u };
+	u64 most = bpf_pp_memory_limit() * cfg_keep_percent / 100;
 
-	budget.left = bpf_pp_memory_limit() * cfg_keep_percent / 100;
-	if (asked <= budget.left)
-		return 0;
+	if (asked <= most)
+		return asked;
+	budget.left = most;
 	budget.nr = view_of(mm, new, &budget.v);
 	bpf_loop(budget.nr * BUDGET_RULES, grant, &budget, 0);
-	return 0;
+	return most - budget.left;
 }
 
 #endif

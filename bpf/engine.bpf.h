@@ -57,10 +57,11 @@ const volatile __u32 cfg_keep_percent = 75;
 const volatile __u32 cfg_margin_pages = 256;
 /* Pages behind the reader that stay: it may still be at them (fault-around). */
 const volatile __u32 cfg_lag_pages = 64;
-/* scan_control.priority falls from 12 to 0 as reclaim gets desperate; the
- * pressure valve of an action is open at and below this one. */
-const volatile int cfg_valve_activate = 2;
-const volatile int cfg_valve_pin = 0;
+/* The pressure valve: answers "yes" that a page reclaimed pays for, and how often
+ * all that a process keeps may be swept in vain. */
+const volatile __u32 cfg_valve_questions = 32;
+const volatile __u32 cfg_valve_sweeps_activate = 6;
+const volatile __u32 cfg_valve_sweeps_pin = 8;
 
 /* What a look-up found, copied. */
 struct pp_found {

@@ -24,7 +24,6 @@ typedef __s64 s64;
 #define PAGE_SIZE (1ul << PAGE_SHIFT)
 #define PAGE_MASK (~(PAGE_SIZE - 1))
 #define CLONE_VM 0x00000100
-#define PF_KSWAPD 0x00020000
 
 #define EEXIST 17
 #define EAGAIN 11
@@ -50,7 +49,6 @@ struct mm_struct {
 
 struct task_struct {
 	struct mm_struct *mm;
-	unsigned int flags;
 	int tgid;
 };
 
@@ -88,8 +86,6 @@ struct folio {
 	unsigned long index;
 	unsigned int _folio_nr_pages;
 };
-
-struct reclaim_stat;
 
 enum pageflags {
 	PG_head = 6,

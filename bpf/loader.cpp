@@ -131,10 +131,12 @@ void set_parameters(engine* programs, const LoadOptions& options) {
         parameters->cfg_margin_pages = *options.margin_pages;
     if (options.lag_pages)
         parameters->cfg_lag_pages = *options.lag_pages;
-    if (options.valve_activate)
-        parameters->cfg_valve_activate = *options.valve_activate;
-    if (options.valve_pin)
-        parameters->cfg_valve_pin = *options.valve_pin;
+    if (options.valve_questions)
+        parameters->cfg_valve_questions = *options.valve_questions;
+    if (options.valve_sweeps_activate)
+        parameters->cfg_valve_sweeps_activate = *options.valve_sweeps_activate;
+    if (options.valve_sweeps_pin)
+        parameters->cfg_valve_sweeps_pin = *options.valve_sweeps_pin;
 }
 
 Result<Door> load_door() {

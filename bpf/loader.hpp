@@ -19,8 +19,11 @@ struct LoadOptions {
     std::optional<uint32_t> keep_percent;     ///< of its memory limit, what a process may keep
     std::optional<uint32_t> margin_pages;     ///< "no room" for a stream: fewer pages left
     std::optional<uint32_t> lag_pages;        ///< pages kept behind a stream's reader
-    std::optional<int> valve_activate;        ///< reclaim priority (12 to 0, -1: never)
-    std::optional<int> valve_pin;             ///< likewise
+    std::optional<uint32_t> valve_questions;  ///< "yes" to reclaim that a page reclaimed pays for
+    std::optional<uint32_t> valve_sweeps_activate;  ///< sweeps over what is kept, in vain, until
+    std::optional<uint32_t> valve_sweeps_pin;       ///< ... it gives way
+
+    bool operator==(const LoadOptions&) const = default;
 };
 
 /// Inserts the module if it isn't there, loads and attaches the programs, pins

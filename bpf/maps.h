@@ -34,6 +34,7 @@ struct pp_table_head {
 	__u32 subscribe_errors;
 	__u32 uid;
 	__u32 tgid; /* who pushed first, for people to read */
+	__u64 kept; /* pages that the budget lets it keep */
 	char comm[16];
 };
 

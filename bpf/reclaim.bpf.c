@@ -1,14 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The answer to reclaim's question "was this page used?", and the pressure
- * valve: a task that reclaims in vain at the last priorities is no longer told
- * "yes" on behalf of a policy (first for activate, then for pin), so that a
- * policy can't turn into an out-of-memory kill.
+ * valve: what "yes" may cost. Each "yes" puts the asking task in debt, each page
+ * that it reclaims pays some of it off. Where the debt is more than a few sweeps
+ * over all that the page's process keeps, reclaim has been at it in vain: then the
+ * answer is "no opinion" until enough is reclaimed (first for activate, then for pin).
+ *
+ * So a policy can't turn into an out-of-memory kill (which the kernel resorts to
+ * after 16 futile rounds, each with up to two sweeps), and reclaim never asks
+ * more than a fixed number of questions for a page in the long run.
  */
 #include "engine.bpf.h"
 
+/* Written by its own task alone. */
 struct reclaimer {
-	int priority;
+	u64 debt; /* answers "yes" that no page reclaimed has paid for */
 };
 
 struct {
@@ -18,7 +24,8 @@ struct {
 	__type(value, struct reclaimer);
 } pp_reclaimers SEC(".maps");
 
-#define DEF_PRIORITY 12
+/* Pages reclaimed at a time (SWAP_CLUSTER_MAX): less patience would be none. */
+#define BATCH 32
 
 static __always_inline struct reclaimer *reclaimer(u64 flags)
 {
@@ -26,17 +33,17 @@ static __always_inline struct reclaimer *reclaimer(u64 flags)
 				    0, flags);
 }
 
-static __always_inline bool valve_open(u8 action)
+/* Whether a "yes" is affordable; if so it is charged. @kept: of the process asked about. */
+static __always_inline bool afford(u8 action, u64 kept)
 {
-	struct reclaimer *me = reclaimer(0);
-	int open = action == PP_ACTION_PIN ? cfg_valve_pin : cfg_valve_activate;
+	struct reclaimer *me = reclaimer(BPF_LOCAL_STORAGE_GET_F_CREATE);
+	u64 sweeps = action == PP_ACTION_PIN ? cfg_valve_sweeps_pin :
+					       cfg_valve_sweeps_activate;
 
-	if (!me)
+	if (!me || me->debt >= sweeps * kept + (u64)cfg_valve_questions * BATCH)
 		return false;
-	/* kswapd gives up before it comes to 0 */
-	if (open == 0 && (bpf_get_current_task_btf()->flags & PF_KSWAPD))
-		open = 1;
-	return me->priority <= open;
+	me->debt++;
+	return true;
 }
 
 SEC("fmod_ret/pp_page_used")
@@ -54,7 +61,7 @@ int BPF_PROG(page_used, struct mm_struct *mm, unsigned long start,
 		return 0;
 	state = pp_state_of(found.mm, found.range.id);
 	pp_count_range(state, PP_STAT_ASKED, 1);
-	if (valve_open(action)) {
+	if (!afford(action, found.head->kept)) {
 		pp_count_range(state, PP_STAT_VALVE, 1);
 		return 0;
 	}
@@ -64,47 +71,12 @@ int BPF_PROG(page_used, struct mm_struct *mm, unsigned long start,
 
 SEC("tp_btf/mm_vmscan_lru_shrink_inactive")
 int BPF_PROG(shrink_inactive, int nid, unsigned long scanned,
-	     unsigned long reclaimed, struct reclaim_stat *stat, int priority,
-	     int file)
-{
-	struct reclaimer *me;
-
-	me = reclaimer(priority <= cfg_valve_activate ?
-			       BPF_LOCAL_STORAGE_GET_F_CREATE : 0);
-	if (me)
-		me->priority = priority;
-	return 0;
-}
-
-static __always_inline int reclaim_ended(void)
+	     unsigned long reclaimed)
 {
 	struct reclaimer *me = reclaimer(0);
+	u64 paid = reclaimed * cfg_valve_questions;
 
 	if (me)
-		me->priority = DEF_PRIORITY;
+		me->debt = me->debt > paid ? me->debt - paid : 0;
 	return 0;
-}
-
-SEC("tp_btf/mm_vmscan_memcg_reclaim_end")
-int BPF_PROG(memcg_reclaim_end, unsigned long reclaimed)
-{
-	return reclaim_ended();
-}
-
-SEC("tp_btf/mm_vmscan_direct_reclaim_end")
-int BPF_PROG(direct_reclaim_end, unsigned long reclaimed)
-{
-	return reclaim_ended();
-}
-
-SEC("tp_btf/mm_vmscan_memcg_softlimit_reclaim_end")
-int BPF_PROG(softlimit_reclaim_end, unsigned long reclaimed)
-{
-	return reclaim_ended();
-}
-
-SEC("tp_btf/mm_vmscan_kswapd_sleep")
-int BPF_PROG(kswapd_sleep, int nid)
-{
-	return reclaim_ended();
 }

@@ -280,9 +280,7 @@ static __always_inline int replace(const struct pp_request *req,
 	keep = check_half(key, new, mm->task_size);
 	if (keep < 0)
 		return keep;
-	if (keep)
-		keep_what_fits(key, new, keep);
-
+	head->kept = keep ? keep_what_fits(key, new, keep) : 0;
 	head->nr[v->half & 1] = req->nr_ranges;
 	__sync_fetch_and_add(&head->seq, 1);
 	if (!!(head->flags & PP_TABLE_KEEPS) != !!keep)

@@ -42,10 +42,12 @@ int run(const Arguments& arguments) {
             good = parse(value, 0, 1 << 20, options.margin_pages);
         else if (name == "--lag-pages")
             good = parse(value, 0, 1 << 20, options.lag_pages);
-        else if (name == "--valve-activate")
-            good = parse(value, -1, 12, options.valve_activate);
-        else if (name == "--valve-pin")
-            good = parse(value, -1, 12, options.valve_pin);
+        else if (name == "--valve-questions")
+            good = parse(value, 1, 1 << 20, options.valve_questions);
+        else if (name == "--valve-sweeps-activate")
+            good = parse(value, 0, 1 << 20, options.valve_sweeps_activate);
+        else if (name == "--valve-sweeps-pin")
+            good = parse(value, 0, 1 << 20, options.valve_sweeps_pin);
         else
             return misused(load_command, "unknown option " + name);
         if (!good)
@@ -62,7 +64,8 @@ const Command load_command = {
     "load",
     "insert the module, load the BPF programs (root)",
     "[--module FILE] [--max-processes-per-user N] [--keep-percent N] [--margin-pages N]\n"
-    "           [--lag-pages N] [--valve-activate PRIORITY] [--valve-pin PRIORITY]",
+    "           [--lag-pages N] [--valve-questions N]\n"
+    "           [--valve-sweeps-activate N] [--valve-sweeps-pin N]",
     run,
 };
 

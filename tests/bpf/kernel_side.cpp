@@ -23,12 +23,6 @@ namespace {
 
 std::optional<LoadOptions> in_force;
 
-bool same(const LoadOptions& a, const LoadOptions& b) {
-    return a.module_path == b.module_path && a.tables_per_user == b.tables_per_user &&
-           a.margin_pages == b.margin_pages && a.lag_pages == b.lag_pages &&
-           a.valve_activate == b.valve_activate && a.valve_pin == b.valve_pin;
-}
-
 template <typename Key, typename Visit> void for_each_key(const char* map, Visit visit) {
     const int fd = bpf_obj_get((std::string(PP_PIN_PRIVATE "/") + map).c_str());
     ASSERT_GE(fd, 0) << "can't open the map " << map;
@@ -72,7 +66,7 @@ LoadOptions always_tight() {
 }
 
 void require_loaded(const LoadOptions& wanted) {
-    if (in_force && same(*in_force, wanted) && look().loaded)
+    if (in_force && *in_force == wanted && look().loaded)
         return;
     require_unloaded();
     const auto done = load(wanted);

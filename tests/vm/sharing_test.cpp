@@ -122,12 +122,11 @@ TEST(Sharing, TwoThatPinMoreThanTheLimitSurvive) {
     };
     const double by_default = seconds({});
     const double pinned = seconds({policy, bench_limit, std::chrono::seconds(300)});
-    // The budget is each process's own: how long this takes is told, not promised.
     report("time_ratio", pinned / by_default);
+    EXPECT_LE(pinned, 5 * by_default) << "the valve bounds what it costs";
 }
 
 /// The last line of defence, with the budget out of the way: all of the memory pinned.
-/// Every fault then sweeps the whole list before the valve opens: a small case will do.
 TEST(Sharing, ValveOpensBeforeAnythingIsKilled) {
     const pagepatrol_ctl::LoadedWith loaded({"--keep-percent", "100"});
     Data::need("hot");
