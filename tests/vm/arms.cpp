@@ -71,6 +71,7 @@ Bench read_bench(const Ended& ended) {
         bench.accesses += step["accesses"].count();
         bench.hot_accesses += step["hot_accesses"].count();
         bench.hot_major_faults += step["hot_major_faults"].count();
+        bench.major_faults += step["major_faults"].count();
         bench.checksums.push_back(step["checksum"].string());
         for (const Json& pass : step["passes"].array())
             bench.pass_bytes.push_back(pass["bytes_read"].count());

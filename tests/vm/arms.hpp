@@ -38,7 +38,7 @@ void cold_caches(const Arm& arm);
 /// What pp-bench says of a run with one step.
 struct Bench {
     double seconds = 0, cpu_seconds = 0; ///< without warm-up
-    std::uint64_t accesses = 0, hot_accesses = 0, hot_major_faults = 0;
+    std::uint64_t accesses = 0, hot_accesses = 0, hot_major_faults = 0, major_faults = 0;
     std::vector<std::uint64_t> pass_bytes; ///< read from disk, each pass
     std::vector<std::string> checksums;    ///< of each step
     std::uint64_t disk_bytes = 0;          ///< read by the disk, warm-up and all

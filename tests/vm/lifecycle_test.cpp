@@ -86,5 +86,41 @@ TEST_F(RunningBench, GoesOnWhenPagePatrolIsUnloaded) {
     EXPECT_GT(pagepatrol_ctl::total(pagepatrol_ctl::status(), "uploads"), 0u);
 }
 
+TEST(Lifecycle, AStormOfForksAndKillsLeavesNothingBehind) {
+    const std::vector<const char*> maps = {"pp_small_tables", "pp_large_tables", "pp_range_states"};
+    const std::string files = Data::need_many();
+    const TemporaryFolder folder;
+    const Arm arm{folder.file("policy.toml",
+                              "schema = 1\n"
+                              "[[rule]]\npath = \"/scratch/**/*[0-4]*\"\naction = \"stream\"\n"
+                              "[[rule]]\npath = \"/scratch/**\"\naction = \"pin\"\n")};
+    cold_caches(arm);
+    std::vector<std::size_t> memory;
+    for (const char* map : maps)
+        memory.push_back(pagepatrol_ctl::map_memory(map));
+    const Json before = pagepatrol_ctl::status();
+    const MemoryCgroup cgroup(arm.limit);
+    const Ended ended =
+        run({under(arm, {built("tests/vm/storm"), files, "1000", "64"}), {}, cgroup.path()});
+    expect_undisturbed(ended);
+    EXPECT_EQ(ended.out, "killed 1000 wrong 0\n");
+    const Json after = pagepatrol_ctl::status();
+    const auto came = [&](const char* counter) {
+        return pagepatrol_ctl::total(after, counter) - pagepatrol_ctl::total(before, counter);
+    };
+    report("seconds", ended.seconds);
+    report("uploads", static_cast<double>(came("uploads")));
+    report("forks", static_cast<double>(came("forks")));
+    report("exits", static_cast<double>(came("exits")));
+    EXPECT_GE(came("exits"), 900u) << "the test shows nothing";
+    EXPECT_EQ(after["processes"].array().size(), 0u);
+    EXPECT_TRUE(wait_until([] { return pagepatrol_ctl::subscriptions() == 0; }, 10s));
+    for (std::size_t i = 0; i < maps.size(); ++i) {
+        EXPECT_EQ(pagepatrol_ctl::map_entries(maps[i]), 0u) << maps[i];
+        EXPECT_EQ(pagepatrol_ctl::map_memory(maps[i]), memory[i]) << maps[i];
+    }
+    EXPECT_EQ(cgroup.oom_kills(), 0u);
+}
+
 } // namespace
 } // namespace vmtest

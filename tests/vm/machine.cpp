@@ -232,6 +232,22 @@ std::size_t map_entries(const char* name) {
     return entries;
 }
 
+std::size_t map_memory(const char* name) {
+    const int map = bpf_obj_get((PP_PIN_PRIVATE "/" + std::string(name)).c_str());
+    if (map < 0)
+        throw std::system_error(errno, std::generic_category(), name);
+    std::istringstream info(read_file("/proc/self/fdinfo/" + std::to_string(map)));
+    close(map);
+    std::string key;
+    for (std::string line; std::getline(info, line);) {
+        std::istringstream words(line);
+        std::size_t value = 0;
+        if (words >> key >> value && key == "memlock:")
+            return value;
+    }
+    throw std::runtime_error(std::string(name) + ": no memlock in fdinfo");
+}
+
 static void load_anew(const Argv& options) {
     if (const Ended ended = unload(); !ended.good())
         throw std::runtime_error("ppctl unload: " + ended.text());

@@ -82,6 +82,8 @@ std::uint64_t total(const Json& status, std::string_view counter);
 std::uint64_t subscriptions(); ///< the module's own count
 /// Entries in a pinned map, read without ppctl.
 std::size_t map_entries(const char* name);
+/// Bytes that the kernel says a pinned map holds.
+std::size_t map_memory(const char* name);
 
 /// PagePatrol loaded anew with these options; back to the defaults at the end.
 struct LoadedWith {

@@ -122,5 +122,33 @@ TEST(Workload, PinAlone) {
     EXPECT_LE(pinned.hot_fault_share(), 0.005);
 }
 
+/// MADV_RANDOM makes the kernel forget that pages are used; a policy that keeps them doesn't.
+TEST(Workload, RandomAdviceOnAKeptFile) {
+    Data::need("hot");
+    Data::need("scan");
+    Argv settings = hot_and_scan_settings;
+    settings.push_back("files.hot.advice=random");
+    const Bench by_default = run_bench("hot-and-scan.toml", settings, {});
+    Bench pinned = run_bench("hot-and-scan.toml", settings, {"hot-only.toml"});
+    report("default_hot_fault_share", by_default.hot_fault_share());
+    report("hot_fault_share", pinned.hot_fault_share());
+    EXPECT_EQ(pinned.checksums, by_default.checksums);
+    EXPECT_GE(by_default.hot_fault_share(), 0.5) << "the test shows nothing";
+    EXPECT_LE(pinned.hot_fault_share(), 0.01);
+
+    // The other half of the advice: a fault brings in its own page alone.
+    const TemporaryFolder folder;
+    const std::string config =
+        folder.file("random.toml", "dir = \"/scratch\"\n"
+                                   "[files.hot]\npath = \"hot\"\nadvice = \"random\"\n"
+                                   "[[step]]\npattern = \"random-region\"\n"
+                                   "file = \"hot\"\nshare = 0.2\nrepeats = 1\n");
+    const Bench reads = run_bench(config, {}, {"hot-only.toml"});
+    const double per_fault =
+        static_cast<double>(reads.disk_bytes) / static_cast<double>(reads.major_faults) / page_size;
+    report("pages_per_fault", per_fault);
+    EXPECT_LE(per_fault, 1.1);
+}
+
 } // namespace
 } // namespace vmtest
