@@ -61,8 +61,31 @@ cpio                 # initramfs of the VM
 xz-utils             # kernel modules are compressed
 e2fsprogs            # the VM's scratch disk
 python3              # test report, demo report
-ripgrep              # the demo's unmodified program
+ripgrep              # the demo's unmodified program; tests
 strace               # tests look at what reaches the kernel
+git                  # tests run it under the shim
+lmdb-utils           # tests: one large mapping
+rocksdb-tools        # tests: mapped tables, threads
+sqlite3              # tests: a mapped database
+libasan8             # tests: programs built with -fsanitize=address
+libeatmydata1        # tests: another preloaded library
+libjemalloc2         # tests: preloaded allocator; Redis
+libmimalloc2.0       # tests: preloaded allocator
+libtcmalloc-minimal4 # tests: preloaded allocator
+libtsan2             # tests: programs built with -fsanitize=thread
+libubsan1            # tests: programs built with -fsanitize=undefined
+libatomic1           # Redis, see scripts/fetch-programs
+liblzf1              # Redis
+libsystemd0          # Redis, PostgreSQL
+libgssapi-krb5-2     # PostgreSQL, see scripts/fetch-programs
+libicu72             # PostgreSQL
+libldap-2.5-0        # PostgreSQL
+liblz4-1             # PostgreSQL
+libpq5               # PostgreSQL
+libreadline8         # PostgreSQL
+libssl3              # PostgreSQL, Redis
+libxml2              # PostgreSQL
+tzdata               # PostgreSQL
 util-linux           # flock
 LIST
 }
