@@ -61,6 +61,7 @@ std::string look_up(std::string_view home) {
 }
 
 [[gnu::noinline]] void read_switches() noexcept {
+    log::remember_stderr();
     log::verbose = environment("PAGEPATROL_VERBOSE") == "1";
     if (const std::string_view door = environment("PAGEPATROL_DOOR"); !door.empty())
         push::set_door(door.data());

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// See log.hpp. Writes to descriptor 2 alone, ignores that it may fail.
+// See log.hpp. Writes to descriptor 2 alone, and only while that is the file it was
+// when the program started: a daemon closes it, and the next file it opens, a
+// database perhaps, gets the number. Ignores that writing may fail.
 #include "log.hpp"
 
 #include "sys.hpp"
@@ -15,6 +17,25 @@ namespace pagepatrol::log {
 
 bool verbose = false;
 
+namespace {
+
+enum class Stderr { unknown, there, closed };
+Stderr at_start = Stderr::unknown;
+struct ::stat stderr_file;
+
+bool may_write() noexcept {
+    struct ::stat now;
+    return at_start == Stderr::unknown ||
+           (at_start == Stderr::there && sys::fstat(STDERR_FILENO, &now) == 0 &&
+            now.st_dev == stderr_file.st_dev && now.st_ino == stderr_file.st_ino);
+}
+
+} // namespace
+
+void remember_stderr() noexcept {
+    at_start = sys::fstat(STDERR_FILENO, &stderr_file) == 0 ? Stderr::there : Stderr::closed;
+}
+
 bool first(Kind kind) noexcept {
     static std::atomic<unsigned> said{0};
     const unsigned bit = 1u << kind;
@@ -27,7 +48,8 @@ Line::Line() noexcept {
 
 Line::~Line() {
     text_[size_++] = '\n';
-    sys::write(STDERR_FILENO, text_, size_);
+    if (may_write())
+        sys::write(STDERR_FILENO, text_, size_);
 }
 
 Line& Line::operator<<(std::string_view text) noexcept {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The shim's voice: whole lines on stderr by one write(2), each kind of problem
-// at most once a process. No stdio, no allocation; safe in a signal handler.
+// at most once a process, and silent once descriptor 2 is another file than at the
+// start. No stdio, no allocation; safe in a signal handler.
 #pragma once
 
 #include <cstddef>
@@ -33,6 +34,9 @@ enum Kind : unsigned { no_kernel_side, refused, too_many_ranges, no_proc, no_pol
 
 // True the first time it is asked for that kind.
 bool first(Kind kind) noexcept;
+
+// In the constructor, before the program can have put another file there.
+void remember_stderr() noexcept;
 
 extern bool verbose; // set in the constructor, read only afterwards
 
