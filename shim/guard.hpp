@@ -5,7 +5,9 @@
 // inside the lock, pass straight through. Built on a futex alone: no pthread, no
 // allocation. A lock that can't be had in a second (a child made by a raw clone
 // while another thread held it) is given up, never waited for again until it is
-// free: the host must not hang.
+// free: the host must not hang. While its holder forks, patience is short: the
+// fork handlers of an allocator (jemalloc, say) may be waiting for a lock that the
+// thread has which waits here, to unmap memory.
 #pragma once
 
 #include "sys.hpp"
@@ -35,14 +37,16 @@ class Guard {
     static void before_fork() noexcept {
         if (forking_)
             ++nested_forks_;
-        else
-            forking_ = enter();
+        else if ((forking_ = enter()))
+            holder_forks_.store(true, std::memory_order_relaxed);
     }
     static void after_fork() noexcept {
         if (nested_forks_) {
             --nested_forks_;
         } else if (forking_) {
             forking_ = false;
+            holder_forks_.store(false, std::memory_order_relaxed);
+            stuck_.store(false, std::memory_order_relaxed);
             leave();
         }
     }
@@ -50,6 +54,7 @@ class Guard {
 
   private:
     static constexpr unsigned patience_ms = 1000;
+    static constexpr unsigned slice_ms = 20; // of waiting, between two looks at the holder
     enum : int { free, held, contended };
 
     static bool enter() noexcept {
@@ -80,8 +85,11 @@ class Guard {
         }
         if (stuck_.load(std::memory_order_relaxed))
             return false;
+        unsigned waited_ms = 0;
         while (word_.exchange(contended, std::memory_order_acquire) != free)
-            if (sys::futex_wait(reinterpret_cast<int*>(&word_), contended, patience_ms)) {
+            if (sys::futex_wait(reinterpret_cast<int*>(&word_), contended, slice_ms) &&
+                ((waited_ms += slice_ms) >= patience_ms ||
+                 holder_forks_.load(std::memory_order_relaxed))) {
                 stuck_.store(true, std::memory_order_relaxed);
                 return false;
             }
@@ -91,6 +99,7 @@ class Guard {
     static_assert(sizeof(std::atomic<int>) == sizeof(int));
     static inline std::atomic<int> word_{free};
     static inline std::atomic<bool> stuck_{false};
+    static inline std::atomic<bool> holder_forks_{false};
     static inline std::atomic<unsigned> passed_{0};
     // initial-exec: a plain thread_local in a library calls __tls_get_addr, which may allocate
     [[gnu::tls_model("initial-exec")]] static inline thread_local bool inside_ = false;
