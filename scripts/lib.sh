@@ -67,13 +67,10 @@ git                  # tests run it under the shim
 lmdb-utils           # tests: one large mapping
 rocksdb-tools        # tests: mapped tables, threads
 sqlite3              # tests: a mapped database
-libasan8             # tests: programs built with -fsanitize=address
 libeatmydata1        # tests: another preloaded library
 libjemalloc2         # tests: preloaded allocator; Redis
 libmimalloc2.0       # tests: preloaded allocator
 libtcmalloc-minimal4 # tests: preloaded allocator
-libtsan2             # tests: programs built with -fsanitize=thread
-libubsan1            # tests: programs built with -fsanitize=undefined
 libatomic1           # Redis, see scripts/fetch-programs
 liblzf1              # Redis
 libsystemd0          # Redis, PostgreSQL

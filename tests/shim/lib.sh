@@ -32,7 +32,9 @@ check() {
         printf 'ok: %s\n' "$1"
     else
         fail "$1"
-        printf -- '--- expected\n%s\n--- actual\n%s\n---\n' "$2" "$3"
+        printf '%s\n' "$2" >"$scratch/expected"
+        printf '%s\n' "$3" >"$scratch/actual"
+        diff -a -U 2 "$scratch/expected" "$scratch/actual" | sed '1,2s/\t.*//' | head -n 60
     fi
 }
 

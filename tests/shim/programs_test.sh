@@ -36,11 +36,11 @@ run() {
     shift
     rm -rf "$work"
     mkdir "$work"
-    (cd "$work" && exec env "$@" timeout -k 5 60 sh "$workload") \
+    (cd "$work" && exec env "$@" timeout -k 5 90 sh "$workload") \
         >"$scratch/$variant.out" 2>"$scratch/$variant.err" </dev/null
     echo $? >"$scratch/$variant.status"
     case $(cat "$scratch/$variant.status") in
-    124 | 137) fail "$name, $variant: not done after a minute" ;;
+    124 | 137) fail "$name, $variant: not done after 90 seconds" ;;
     esac
 }
 
@@ -66,6 +66,7 @@ check "$name, bare: exit status" 0 "$(cat "$scratch/bare.status")"
 check "$name, bare: there is an output" yes "$([ -s "$scratch/bare.out" ] && echo yes)"
 [ "$failures" = 0 ] || {
     cat "$scratch/bare.out" "$scratch/bare.err"
+    echo 'The program does not work without the shim either. HINT: scripts/setup installs what is tested'
     finish
 }
 run empty LD_PRELOAD="$SHIM" PAGEPATROL_POLICY="$scratch/empty.toml"

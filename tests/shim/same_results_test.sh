@@ -7,7 +7,7 @@
 . "$(dirname "$0")/lib.sh"
 
 plain=$("$GOLDEN" "$scratch/data")
-check 'golden table has its cases' yes "$([ "$(printf '%s\n' "$plain" | wc -l)" -gt 150 ] && echo yes)"
+check 'golden table has its cases' yes "$([ "$(printf '%s\n' "$plain" | wc -l)" -gt 320 ] && echo yes)"
 check 'golden, no policy' "$plain" "$(preloaded '' "$GOLDEN" "$scratch/data")"
 for policy in empty pin stream data; do
     check "golden, $policy" "$plain" "$(preloaded "$scratch/$policy.toml" "$GOLDEN" "$scratch/data" 2>/dev/null)"

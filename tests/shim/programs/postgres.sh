@@ -6,16 +6,22 @@
 # refuses to be root, so root becomes `nobody`. Run by programs_test.sh in an empty
 # folder.
 set -eu
+root=$PROGRAMS/usr
+[ ! -d ../pg ] || root=$(realpath ../pg)
+if [ ! -x "$root/lib/postgresql/15/bin/initdb" ]; then
+    echo "no PostgreSQL in $PROGRAMS. HINT: scripts/setup" >&2
+    exit 127
+fi
 if [ "$(id -u)" = 0 ]; then
-    # nobody can't look into root's cache
-    mkdir -p pg/lib/postgresql/15 pg/share/postgresql
-    cp -r "$PROGRAMS/usr/lib/postgresql/15/bin" "$PROGRAMS/usr/lib/postgresql/15/lib" pg/lib/postgresql/15
-    cp -r "$PROGRAMS/usr/share/postgresql/15" pg/share/postgresql
+    if [ ! -d ../pg ]; then # nobody can't look into root's cache
+        mkdir -p ../pg/lib/postgresql ../pg/share/postgresql
+        cp -r "$root/lib/postgresql/15" ../pg/lib/postgresql
+        cp -r "$root/share/postgresql/15" ../pg/share/postgresql
+    fi
     chown nobody .
     exec setpriv --reuid nobody --regid nogroup --clear-groups sh "$0"
 fi
-bin=$PWD/pg/lib/postgresql/15/bin
-[ -d "$bin" ] || bin=$PROGRAMS/usr/lib/postgresql/15/bin
+bin=$root/lib/postgresql/15/bin
 export HOME="$PWD" PGHOST="$PWD" PGDATA="$PWD/db" PGDATABASE=postgres PGUSER=me PGTZ=UTC
 trap '[ ! -f db/postmaster.pid ] || "$bin/pg_ctl" stop -s -m immediate -t 10 || true' EXIT
 trap 'exit 1' TERM INT HUP

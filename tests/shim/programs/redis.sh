@@ -7,6 +7,10 @@
 # programs_test.sh in an empty folder.
 set -eu
 bin=$PROGRAMS/usr/bin
+if [ ! -x "$bin/redis-server" ]; then
+    echo "no Redis in $PROGRAMS. HINT: scripts/setup" >&2
+    exit 127
+fi
 pid=
 trap '[ -z "$pid" ] || kill -KILL "$pid" 2>/dev/null || true' EXIT
 trap 'exit 1' TERM INT HUP

@@ -1,0 +1,64 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+#
+# Uncommon mappings and children (corners.c) give the same with and without the
+# shim, and so do programs that it can't enter: static ones and setuid ones.
+# shellcheck disable=SC2016 source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+plain=$("$CORNERS" "$scratch" "$MAPPER" 2>/dev/null)
+check 'corners: cases' 19 "$(printf '%s\n' "$plain" | grep -c '^  ended')"
+check 'corners: those that end by a signal' '-7 -7' \
+    "$(printf '%s\n' "$plain" | sed -n 's/^  ended \(-.*\)/\1/p' | paste -sd' ' -)"
+printf 'schema = 1\n[[rule]]\npath = "%s/*"\naction = "activate"\n' "$scratch" >"$scratch/all.toml"
+for policy in '' empty pin stream data all; do
+    check "corners, ${policy:-no policy}" "$plain" \
+        "$(preloaded "${policy:+$scratch/$policy.toml}" "$CORNERS" "$scratch" "$MAPPER" 2>"$scratch/stderr")"
+    check "corners, ${policy:-no policy}: nothing unexpected on stderr" 0 \
+        "$(grep -vc 'policy has no effect: PagePatrol is not loaded' "$scratch/stderr")"
+done
+
+# The first that is said, is said when file 2 is not stderr any more. (The parent maps nothing
+# under this rule, so it has not been said before.)
+printf 'schema = 1\n[[rule]]\npath = "%s/mine"\naction = "pin"\n' "$scratch" >"$scratch/mine.toml"
+check "a program's own file as descriptor 2 is not written to" 'not stderr
+  number 2, size 8192, b
+  ended 0' "$(preloaded "$scratch/mine.toml" "$CORNERS" "$scratch" "$MAPPER" 'not stderr' 2>/dev/null)"
+check 'ranges of a library that comes and goes' 6 \
+    "$(PAGEPATROL_VERBOSE=1 preloaded "$scratch/data.toml" "$CORNERS" "$scratch" "$MAPPER" library 2>&1 >/dev/null |
+        grep -c 'range .*(8 KiB): rule 1, pin')"
+
+# The shim can't come along there.
+busybox=$(command -v busybox)
+[ -n "$busybox" ] || fail 'busybox is missing. HINT: scripts/setup installs busybox-static'
+for policy in '' pin; do
+    file=${policy:+$scratch/$policy.toml}
+    check "static program, ${policy:-no policy}" 'static 7' \
+        "$(preloaded "$file" "$busybox" sh -c 'echo static; exit 7' 2>"$scratch/stderr" | tr '\n' ' ')$(
+            preloaded "$file" "$busybox" sh -c 'exit 7' 2>/dev/null; echo $?)"
+    check "static program, ${policy:-no policy}: silent" '' "$(cat "$scratch/stderr")"
+done
+check 'exec into a static program' 'xxx' "$(preloaded "$scratch/pin.toml" sh -c "exec $busybox head -c 3 $scratch/data" 2>/dev/null)"
+
+# Setuid only means something to whoever is not root already.
+chmod 755 "$scratch"
+cp "$SHIM" "$scratch/libpagepatrol.so"
+unprivileged=
+[ "$(id -u)" != 0 ] || unprivileged='setpriv --reuid nobody --regid nogroup --clear-groups'
+passwd=$(command -v passwd)
+if [ -u "$passwd" ]; then
+    run='passwd -S nobody; echo $?; su --version'
+    # shellcheck disable=SC2086
+    plain=$($unprivileged sh -c "$run" 2>&1)
+    # shellcheck disable=SC2086
+    check 'exec into a setuid program' "$plain" \
+        "$(SHIM=$scratch/libpagepatrol.so preloaded "$scratch/pin.toml" $unprivileged sh -c "$run" 2>&1 | grep -v '^pagepatrol: ')"
+    # shellcheck disable=SC2086
+    $unprivileged env LD_PRELOAD="$scratch/libpagepatrol.so" PAGEPATROL_POLICY="$scratch/pin.toml" \
+        "$passwd" -S nobody >"$scratch/stdout" 2>"$scratch/stderr"
+    check 'setuid program: the shim is not in it' 0 "$(grep -c pagepatrol "$scratch/stdout")"
+    check 'setuid program: one line, from env alone' 0 "$(grep -c . "$scratch/stderr")"
+else
+    fail 'passwd is missing or not setuid; that part needs one setuid program'
+fi
+finish
