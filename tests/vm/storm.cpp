@@ -55,9 +55,12 @@ void round_trip(unsigned& seed) {
     wrong += munmap(map, size) != 0;
 }
 
+/// Works and pauses, so that it is killed in either, and the next fork gets its turn.
 [[noreturn]] void child(unsigned seed) {
-    for (;;)
+    for (;;) {
         round_trip(seed);
+        usleep(rand_r(&seed) % 20000);
+    }
 }
 
 } // namespace
