@@ -23,7 +23,7 @@ const char* const stat_names[PP_NR_STATS] = {
     "valve",       "activated", "deactivated", "stale",      "uploads",       "refused",
     "refused_invalid", "refused_quota", "forks", "exits",    "queue_failed",
 };
-const char* const action_names[PP_NR_ACTIONS] = {"none", "pin", "activate", "deactivate", "stream"};
+const char* const action_names[PP_NR_ACTIONS] = {"none", "pin", "activate", "deactivate", "stream", "evict", "prefetch"};
 
 namespace {
 

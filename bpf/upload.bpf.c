@@ -314,7 +314,7 @@ static __always_inline int set_table(const struct pp_request *req)
 
 	if (req->version != PP_ABI_VERSION)
 		return -EPROTO;
-	if (!mm || req->op != PP_OP_SET || req->reserved ||
+	if (!mm || req->op != PP_OP_SET || req->action ||
 	    ((req->start | req->end) & ~PAGE_MASK) || req->start > req->end)
 		return -EINVAL;
 	if (req->nr_ranges > PP_MAX_RANGES)

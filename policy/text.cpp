@@ -17,6 +17,12 @@ std::string_view to_string(Action action) noexcept {
         return "deactivate";
     case Action::stream:
         return "stream";
+    case Action::evict:
+        return "evict";
+    case Action::prefetch:
+        return "prefetch";
+    case Action::unpin:
+        return "unpin";
     }
     return "?";
 }

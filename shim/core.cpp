@@ -83,9 +83,13 @@ bool make_piece(const Rule& rule, std::uint64_t start, std::uint64_t end, std::u
         return false;
     const std::uint64_t backed = round_up(file_size - offset);
     const std::uint64_t limit = start + backed < start ? UINT64_MAX & ~(page_ - 1) : start + backed;
-    piece.range = {start, std::min<std::uint64_t>(end, limit),
-                   0,     static_cast<std::uint8_t>(rule.action),
-                   0,     rule.number};
+    piece.range = {};
+    piece.range.start = start;
+    piece.range.end = std::min<std::uint64_t>(end, limit);
+    piece.range.pages = static_cast<std::uint32_t>((piece.range.end - start) / page_);
+    piece.range.rule = rule.number;
+    piece.range.read_ahead = PP_READ_AHEAD_DEFAULT;
+    piece.range.action = static_cast<std::uint8_t>(rule.action);
     piece.map_end = end;
     piece.limit = limit;
     return true;

@@ -56,7 +56,9 @@ const Rule* ask(std::string_view path, const struct ::stat& st) noexcept {
             return nullptr;
     if (path.empty() || path[0] != '/' || !has_storage(path))
         return nullptr;
-    const Rule* rule = match(*policy, {path, static_cast<std::uint64_t>(st.st_size)});
+    Segment segments[max_segments];
+    const std::size_t n = match(*policy, {path, static_cast<std::uint64_t>(st.st_size)}, segments);
+    const Rule* rule = n ? segments[0].rule : nullptr;
     return rule && rule->action != Action::none ? rule : nullptr;
 }
 

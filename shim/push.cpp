@@ -172,7 +172,13 @@ long table(const struct pp_range* ranges, std::uint32_t count, std::uint64_t sta
                 break;
             widen(ranges, count, start, end); // a door that was not open knows nothing of us
         }
-        request = {PP_ABI_VERSION, PP_OP_SET, pointer(ranges), count, 0, start, end, no_answer};
+        request = {};
+        request.version = PP_ABI_VERSION;
+        request.op = PP_OP_SET;
+        request.ranges = pointer(ranges);
+        request.nr_ranges = count;
+        request.start = start;
+        request.end = end;
         error = call_door(request, answered);
         if (answered && error != -ENODEV)
             break;

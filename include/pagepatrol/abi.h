@@ -12,7 +12,7 @@
 
 #include <linux/types.h>
 
-#define PP_ABI_VERSION 1u
+#define PP_ABI_VERSION 2u
 
 /* Where the loader pins what it loads: a bpffs of its own, as /sys/fs/bpf is
  * closed to users on some systems and open to all their links on others.
@@ -29,32 +29,52 @@
 
 /*
  * What is to become of the page-cache pages of a range (struct pp_range.action).
+ * NONE:       the kernel's default; in a table for its read-ahead alone
  * PIN:        never reclaimed, as long as the pressure valve is shut
  * ACTIVATE:   treated as hot: active list when brought in and when pushed
  * DEACTIVATE: first to go: inactive list, accessed bits cleared
  * STREAM:     read once in order, with a doubled read-ahead window: what this mapping brought in is dropped behind the reader once
  *             memory is tight; what was cached before stays
+ * EVICT:      dropped when the range goes
+ * PREFETCH:   brought in when the range comes, up to where memory gets tight
  */
 #define PP_ACTION_NONE 0u
 #define PP_ACTION_PIN 1u
 #define PP_ACTION_ACTIVATE 2u
 #define PP_ACTION_DEACTIVATE 3u
 #define PP_ACTION_STREAM 4u
-#define PP_NR_ACTIONS 5u
+#define PP_ACTION_EVICT 5u
+#define PP_ACTION_PREFETCH 6u
+#define PP_NR_ACTIONS 7u
 
-/* struct pp_range.flags: turn read-ahead off for the mapped file (what
- * MADV_RANDOM asks for, without making the kernel ignore that pages are used) */
+/* struct pp_range.flags: turn read-ahead off for the mapped file, whatever
+ * @read_ahead says (what MADV_RANDOM asks for, without making the kernel ignore
+ * that pages are used) */
 #define PP_RANGE_NO_READAHEAD 0x01u
 #define PP_RANGE_FLAGS PP_RANGE_NO_READAHEAD
+
+/* struct pp_range.read_ahead: the kernel's own window (twice that for STREAM) */
+#define PP_READ_AHEAD_DEFAULT 0xffffu
+
+/* A budget: 0 for none of its own; a number of pages; or, with this bit, a share
+ * of the memory limit in 1/10000 */
+#define PP_BUDGET_SHARE 0x80000000u
+#define PP_BUDGET_WHOLE 10000u
 
 /**
  * struct pp_range - a part of the address space and what is to become of it
  * @start: first byte; a multiple of the page size
  * @end: one past the last byte; a multiple of the page size, above @start
  * @id: names the range within its process; not 0, not used again for another
- * @action: PP_ACTION_*; not NONE
+ * @pages: how many pages of it, from the start, the file backs now: what counts
+ *	against budgets; the range may be longer (a file that grows)
+ * @budget: most that all ranges of its @rule together may keep, see
+ *	PP_BUDGET_SHARE; the same in all ranges of a rule
+ * @rule: number of the rule in the policy file, from 1; 0: the program's own call
+ * @read_ahead: window in pages; 0: off; PP_READ_AHEAD_DEFAULT
+ * @action: PP_ACTION_*
  * @flags: PP_RANGE_* bits
- * @rule: number of the rule in the policy file, from 1; for people to read
+ * @reserved: 0
  *
  * A table of ranges is sorted by @start and its ranges do not overlap.
  */
@@ -62,26 +82,45 @@ struct pp_range {
 	__u64 start;
 	__u64 end;
 	__u32 id;
+	__u32 pages;
+	__u32 budget;
+	__u16 rule;
+	__u16 read_ahead;
 	__u8 action;
 	__u8 flags;
-	__u16 rule;
+	__u8 reserved[6];
 };
 
 /* struct pp_request.op */
-#define PP_OP_SET 1u
+#define PP_OP_SET 1u /* replace the table of the calling process */
+#define PP_OP_ACT 2u /* act once on a part of the address space */
+
+/* struct pp_request.limited_by: what kept @granted below @asked */
+#define PP_LIMITED_NO 0u
+#define PP_LIMITED_RULE 1u    /* the budget of a rule */
+#define PP_LIMITED_PROCESS 2u /* the budget of the process: the policy's or the administrator's */
+#define PP_LIMITED_USER 3u    /* what the user's processes may keep together */
 
 /**
  * struct pp_request - context of the pinned upload program, in and out
  * @version: PP_ABI_VERSION; otherwise -EPROTO
- * @op: PP_OP_SET: replace the table of the calling process
- * @ranges: address of @nr_ranges struct pp_range in the caller's memory
- * @nr_ranges: 0 to PP_MAX_RANGES
- * @reserved: 0
- * @start: first byte of the part of the address space that changes with this
+ * @op: PP_OP_*
+ * @ranges: SET: address of @nr_ranges struct pp_range in the caller's memory
+ * @nr_ranges: SET: 0 to PP_MAX_RANGES; ACT: 0
+ * @budget: SET: most that the process may keep, see PP_BUDGET_SHARE; the
+ *	administrator's limit holds as well. ACT: 0
+ * @start: SET: first byte of the part of the address space that changes with this
  *	call: ranges of the new table that start in [@start, @end) are acted on at once
- *	(ACTIVATE, DEACTIVATE, read-ahead); what STREAM ranges of the old table
- *	have pending in it is dropped before the call returns to user space
- * @end: one past its last byte; equal to @start if nothing is to be done now
+ *	(ACTIVATE, DEACTIVATE, PREFETCH, read-ahead); what STREAM ranges of the old table
+ *	have pending in it, and the pages of EVICT ranges there, are dropped before the
+ *	call returns to user space.
+ *	ACT: first byte of the part to act on
+ * @end: one past its last byte; SET: equal to @start if nothing is to be done now
+ * @action: ACT: ACTIVATE, DEACTIVATE, EVICT or PREFETCH, done once, before the
+ *	call returns to user space; SET: 0
+ * @limited_by: out: PP_LIMITED_*, the first that did
+ * @asked: out: pages that the table asks to keep (PIN, ACTIVATE)
+ * @granted: out: pages of these that the budgets let it keep
  * @result: out: 0, or a negative errno; the table is unchanged on error:
  *	-ENODEV  PagePatrol was unloaded: the program may be re-opened later
  *	-EPROTO  @version is not the kernel side's
@@ -93,15 +132,20 @@ struct pp_range {
  *	-EDQUOT  the user has too many processes with ranges
  *	-EAGAIN  another thread of the process is in the middle of a call
  *	-ENOMEM  no memory for the table now
+ *	-EOPNOTSUPP ACT: the kernel lacks what @action needs
  */
 struct pp_request {
 	__u32 version;
 	__u32 op;
 	__u64 ranges;
 	__u32 nr_ranges;
-	__u32 reserved;
+	__u32 budget;
 	__u64 start;
 	__u64 end;
+	__u32 action;
+	__u32 limited_by;
+	__u64 asked;
+	__u64 granted;
 	__s64 result;
 };
 
@@ -135,7 +179,7 @@ struct pp_request {
 #else
 #define PP_STATIC_ASSERT(cond, text) _Static_assert(cond, text)
 #endif
-PP_STATIC_ASSERT(sizeof(struct pp_range) == 24, "struct pp_range is 24 bytes");
-PP_STATIC_ASSERT(sizeof(struct pp_request) == 48, "struct pp_request is 48 bytes");
+PP_STATIC_ASSERT(sizeof(struct pp_range) == 40, "struct pp_range is 40 bytes");
+PP_STATIC_ASSERT(sizeof(struct pp_request) == 72, "struct pp_request is 72 bytes");
 
 #endif /* PAGEPATROL_ABI_H */

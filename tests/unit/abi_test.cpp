@@ -36,7 +36,7 @@ TEST(Abi, NoPadding) {
 
 TEST(Abi, Constants) {
     static_assert(PP_SMALL_RANGES <= PP_MAX_RANGES);
-    static_assert(PP_ACTION_STREAM + 1 == PP_NR_ACTIONS);
+    static_assert(PP_ACTION_PREFETCH + 1 == PP_NR_ACTIONS);
     static_assert(PP_NR_RANGE_STATS <= PP_NR_STATS);
     static_assert((PP_RANGE_FLAGS & PP_RANGE_NO_READAHEAD) == PP_RANGE_NO_READAHEAD);
 }

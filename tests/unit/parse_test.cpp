@@ -130,7 +130,8 @@ TEST(Parse, WholeRule) {
     EXPECT_EQ(r.line, 2u);
 
     auto number = [&](const char* path, std::uint64_t size) {
-        const Rule* m = match(*policy.value, {path, size});
+        Segment s[max_segments];
+        const Rule* m = match(*policy.value, {path, size}, s) ? s[0].rule : nullptr;
         return m ? m->number : 0;
     };
     EXPECT_EQ(number("/a/f", 65536), 1);
@@ -143,7 +144,8 @@ TEST(Parse, WholeRule) {
 TEST(Parse, NoRulesIsAPolicyThatMatchesNothing) {
     const auto policy = parse_policy("schema = 1\n", "p.toml", home);
     ASSERT_TRUE(policy);
-    EXPECT_EQ(match(*policy.value, {"/a", 1}), nullptr);
+    Segment s[max_segments];
+    EXPECT_EQ(match(*policy.value, {"/a", 1}, s), 0u);
 }
 
 TEST(Parse, Limits) {
