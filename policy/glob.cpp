@@ -27,7 +27,8 @@ std::size_t class_end(std::string_view s, std::size_t open) noexcept {
 }
 
 // `s[open]` is a '[' that class_end() found closed at `end`.
-bool class_matches(std::string_view s, std::size_t open, std::size_t end, char c) noexcept {
+bool class_matches(std::string_view s, std::size_t open, std::size_t end, char c,
+                   bool plain) noexcept {
     std::size_t i = open + 1;
     const bool negated = s[i] == '!' || s[i] == '^';
     if (negated)
@@ -48,7 +49,7 @@ bool class_matches(std::string_view s, std::size_t open, std::size_t end, char c
         }
         found = found || (low <= wanted && wanted <= high);
     }
-    return c != '/' && found != negated;
+    return (plain || c != '/') && found != negated;
 }
 
 bool fail(GlobError& error, std::size_t offset, std::string what, std::string expected,
@@ -57,7 +58,8 @@ bool fail(GlobError& error, std::size_t offset, std::string what, std::string ex
     return false;
 }
 
-bool check_class(std::string_view s, std::size_t open, std::size_t end, GlobError& error) {
+bool check_class(std::string_view s, std::size_t open, std::size_t end, bool plain,
+                 GlobError& error) {
     std::size_t i = open + 1;
     if (s[i] == '!' || s[i] == '^')
         ++i;
@@ -65,7 +67,7 @@ bool check_class(std::string_view s, std::size_t open, std::size_t end, GlobErro
         if (s[i] == '\\')
             ++i;
         const char low = s[i];
-        if (low == '/')
+        if (low == '/' && !plain)
             return fail(error, i, "'/' in a [...] class",
                         "a class without '/': it never matches one");
         if (i + 2 < end && s[i + 1] == '-') {
@@ -83,12 +85,12 @@ bool check_class(std::string_view s, std::size_t open, std::size_t end, GlobErro
     return true;
 }
 
-bool check(std::string_view s, GlobError& error) {
+bool check(std::string_view s, bool plain, GlobError& error) {
     std::vector<std::size_t> braces;
     for (std::size_t i = 0; i < s.size(); ++i) {
         switch (s[i]) {
         case '\0':
-            return fail(error, i, "a NUL character", "a path");
+            return fail(error, i, "a NUL character", plain ? "text without it" : "a path");
         case '\\':
             if (++i == s.size())
                 return fail(error, i - 1, "'\\' at the end", "a character after it",
@@ -99,7 +101,7 @@ bool check(std::string_view s, GlobError& error) {
             if (end == npos)
                 return fail(error, i, "'[' is never closed", "a ']'",
                             "write \\[ for the character");
-            if (!check_class(s, i, end, error))
+            if (!check_class(s, i, end, plain, error))
                 return false;
             i = end;
             break;
@@ -114,7 +116,7 @@ bool check(std::string_view s, GlobError& error) {
             braces.pop_back();
             break;
         case '*':
-            if (s.substr(i, 3) == "***")
+            if (!plain && s.substr(i, 3) == "***")
                 return fail(error, i, "'***'", "'*' (within a folder) or '**' (across folders)");
             break;
         default:
@@ -176,16 +178,43 @@ std::string escaped(std::string_view literal) {
     return out;
 }
 
+// A component that no path has: paths are absolute and resolved, those of files end in a name.
+// Sets `offset` to where in `s`, an alternative, it stands.
+const char* dead_component(std::string_view s, std::size_t& offset) noexcept {
+    std::size_t length = 0, dots = 0; // of the component so far
+    for (std::size_t i = 0; i <= s.size(); ++i) {
+        offset = i - length;
+        if (i == s.size() || s[i] == '/' || s.substr(i, 2) == "\\/") {
+            const bool last = i == s.size();
+            if (length == 0 && offset > 0)
+                return last ? "it ends in '/'" : "it holds '//'";
+            if (length > 0 && length == dots && dots <= 2)
+                return dots == 1 ? "it holds a folder '.'" : "it holds a folder '..'";
+            length = dots = 0;
+            i += !last && s[i] == '\\';
+            continue;
+        }
+        const std::size_t start = i;
+        if (s[i] == '[')
+            i = class_end(s, i);
+        else if (s[i] == '\\')
+            ++i;
+        dots += s[i] == '.';
+        length += i + 1 - start;
+    }
+    return nullptr;
+}
+
 // Does the single-character pattern at p[i] accept c? Moves i behind it.
-bool one(std::string_view p, std::size_t& i, char c) noexcept {
+bool one(std::string_view p, std::size_t& i, char c, bool plain) noexcept {
     switch (p[i]) {
     case '?':
         ++i;
-        return c != '/';
+        return plain || c != '/';
     case '[': {
         const std::size_t open = i, end = class_end(p, i);
         i = end + 1;
-        return class_matches(p, open, end, c);
+        return class_matches(p, open, end, c, plain);
     }
     case '\\':
         ++i;
@@ -195,7 +224,7 @@ bool one(std::string_view p, std::size_t& i, char c) noexcept {
     }
 }
 
-bool wild(std::string_view p, std::string_view t) noexcept {
+bool wild(std::string_view p, std::string_view t, bool plain) noexcept {
     std::size_t i = 0, j = 0;
     std::size_t deep_i = npos, deep_j = 0; // where to go on after `**` takes one more
     std::size_t flat_i = npos, flat_j = 0; // the same for `*`
@@ -205,12 +234,12 @@ bool wild(std::string_view p, std::string_view t) noexcept {
             std::size_t k = i;
             while (k < p.size() && p[k] == '*')
                 ++k;
-            if (k - i == 1) {
+            if (k - i == 1 && !plain) {
                 flat_i = i = k;
                 flat_j = j;
                 continue;
             }
-            folders = (i == 0 || p[i - 1] == '/') && k < p.size() && p[k] == '/';
+            folders = !plain && (i == 0 || p[i - 1] == '/') && k < p.size() && p[k] == '/';
             deep_i = i = folders ? k + 1 : k;
             deep_j = j;
             flat_i = npos;
@@ -218,7 +247,7 @@ bool wild(std::string_view p, std::string_view t) noexcept {
         }
         if (i == p.size() && j == t.size())
             return true;
-        if (i < p.size() && j < t.size() && one(p, i, t[j])) {
+        if (i < p.size() && j < t.size() && one(p, i, t[j], plain)) {
             ++j;
             continue;
         }
@@ -250,8 +279,10 @@ std::optional<Glob> Glob::compile(std::string_view text, std::string_view home, 
         fail(error, 0, "a glob of more than 4096 bytes", "a path");
         return {};
     }
-    if (!check(text, error))
+    if (!check(text, false, error))
         return {};
+    while (home.size() > 1 && home.back() == '/')
+        home.remove_suffix(1);
     std::string full(text);
     if (text[0] == '~') {
         if (text.size() > 1 && text[1] != '/') {
@@ -263,7 +294,7 @@ std::optional<Glob> Glob::compile(std::string_view text, std::string_view home, 
             fail(error, 0, "'~' but HOME is not set", "an absolute path");
             return {};
         }
-        full = escaped(home) + full.substr(1);
+        full = (home == "/" && text.size() > 1 ? std::string() : escaped(home)) + full.substr(1);
     }
     Glob glob;
     glob.text_ = text;
@@ -283,13 +314,40 @@ std::optional<Glob> Glob::compile(std::string_view text, std::string_view home, 
                  "write \"**/" + std::string(text) + "\" for any folder");
             return {};
         }
+        std::size_t offset = 0;
+        if (const char* what = dead_component(a, offset)) {
+            const bool as_written = a == text; // else braces or '~' moved it
+            fail(error, as_written ? offset : 0, std::string("it can never match: ") + what,
+                 "a path as the kernel names files: no '//', no '.' or '..', no '/' at the end",
+                 text.back() == '/' ? "write \"" + std::string(text) + "**\" for all files below"
+                 : as_written       ? std::string()
+                                    : "written out it is \"" + a + "\"");
+            return {};
+        }
+    }
+    return glob;
+}
+
+std::optional<Glob> Glob::compile_plain(std::string_view text, GlobError& error) {
+    if (text.size() > max_length) {
+        fail(error, 0, "a glob of more than 4096 bytes", "a shorter one");
+        return {};
+    }
+    if (!check(text, true, error))
+        return {};
+    Glob glob;
+    glob.text_ = text;
+    glob.plain_ = true;
+    if (!expand(std::string(text), 0, glob.alternatives_)) {
+        fail(error, 0, "more than 256 alternatives in {...}", "fewer", "use '*'");
+        return {};
     }
     return glob;
 }
 
 bool Glob::matches(std::string_view path) const noexcept {
     for (const std::string& a : alternatives_)
-        if (wild(a, path))
+        if (wild(a, path, plain_))
             return true;
     return false;
 }

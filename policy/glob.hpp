@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Globs on absolute paths. Everything that can be wrong with one is found by
-// compile(), with its position; matches() neither allocates nor fails.
+// Globs on absolute paths, and plain ones on any text. Everything that can be wrong
+// with one is found by compile(), with its position; matches() neither allocates
+// nor fails.
 //
 //   ?      one character, not '/'        [a-z] [!a-z]  one of (not of) these, never '/'
 //   *      any run without '/'           {a,b}         alternatives, may be nested
 //   **     any run, '/' included         **/           no folder or any number of them
 //   ~      the home folder, in front     \x            x itself
+//
+// In a plain glob '/' is a character like any other, `*` matches any run, and `~`
+// is itself.
 #pragma once
 
 #include <cstddef>
@@ -31,12 +35,14 @@ class Glob {
 
     static std::optional<Glob> compile(std::string_view text, std::string_view home,
                                        GlobError& error);
+    static std::optional<Glob> compile_plain(std::string_view text, GlobError& error);
     bool matches(std::string_view path) const noexcept;
     const std::string& text() const noexcept { return text_; }
 
   private:
     std::string text_;
     std::vector<std::string> alternatives_; // braces and `~` are expanded here
+    bool plain_ = false;
 };
 
 } // namespace pagepatrol

@@ -97,4 +97,21 @@ std::size_t match(const Policy& policy, const MappedFile& file,
     return split.count();
 }
 
+bool is_for(const Policy& policy, std::string_view program_path, const char* const* arguments,
+            std::size_t count) noexcept {
+    const App& app = policy.app;
+    const std::string_view name = program_path.substr(program_path.rfind('/') + 1);
+    if (!(app.program.empty() && app.name.empty()) && !any(app.program, program_path) &&
+        !any(app.name, name))
+        return false;
+    for (const Glob& glob : app.arguments) {
+        bool found = false;
+        for (std::size_t i = 0; i < count && !found; ++i)
+            found = arguments[i] && glob.matches(arguments[i]);
+        if (!found)
+            return false;
+    }
+    return true;
+}
+
 } // namespace pagepatrol

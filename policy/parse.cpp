@@ -1,17 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// TOML text -> Policy, or every error in it. The only file that sees toml++.
-// A key that is not known here is an error, so that a slip never goes unnoticed
-// and a file for a newer PagePatrol is not half applied. Must not log or exit.
-#define TOML_EXCEPTIONS 0
-#define TOML_HEADER_ONLY 1
-#define TOML_ENABLE_FORMATTERS 0
-#define TOML_ASSERT(expr) static_cast<void>(0) // must not end the program it is loaded into
-#define TOML_FLOAT_CHARCONV 1                  // no iostream, no locale
-#include <toml++/toml.h>
+// TOML text -> Policy, or every error in it: which tables and keys there are, and
+// what may not stand together. A key that is not known here is an error, so that
+// a slip never goes unnoticed and a file for a newer PagePatrol is not half applied.
+// Must not log or exit.
+#include "values.hpp"
 
-#include "nearest.hpp"
-#include "policy.hpp"
+#include "syntax.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -23,280 +18,279 @@
 namespace pagepatrol {
 namespace {
 
-std::string_view type_name(const toml::node& node) {
-    switch (node.type()) {
-    case toml::node_type::table:
-        return "a table";
-    case toml::node_type::array:
-        return "an array";
-    case toml::node_type::string:
-        return "a string";
-    case toml::node_type::integer:
-        return "an integer";
-    case toml::node_type::floating_point:
-        return "a floating-point number";
-    case toml::node_type::boolean:
-        return "a boolean";
-    case toml::node_type::none:
-        return "nothing";
-    default:
-        return "a date or time";
+using Node = const toml::node&;
+using KeyName = const std::string&;
+
+void read_range(Values& values, Node node, KeyName key, Rule& rule);
+void read_madvise(Values& values, Node node, KeyName key, Rule& rule);
+
+struct RuleKey {
+    std::string_view name;
+    bool in_defaults;
+    void (*read)(Values&, Node, KeyName, Rule&);
+};
+
+constexpr RuleKey rule_keys[] = {
+    {"name", false, [](Values& v, Node n, KeyName k, Rule& r) { v.string(n, k, r.name); }},
+    {"path", false, [](Values& v, Node n, KeyName k, Rule& r) { v.globs(n, k, r.path); }},
+    {"exclude", true, [](Values& v, Node n, KeyName k, Rule& r) { v.globs(n, k, r.exclude); }},
+    {"min_size", true, [](Values& v, Node n, KeyName k, Rule& r) { v.size(n, k, r.min_size); }},
+    {"max_size", true, [](Values& v, Node n, KeyName k, Rule& r) { v.size(n, k, r.max_size); }},
+    {"prot", true, [](Values& v, Node n, KeyName k, Rule& r) { v.prot(n, k, r); }},
+    {"mapping", true, [](Values& v, Node n, KeyName k, Rule& r) { v.mapping(n, k, r.shared); }},
+    {"filesystem", true,
+     [](Values& v, Node n, KeyName k, Rule& r) { v.filesystems(n, k, r.filesystems); }},
+    {"range", false, read_range},
+    {"action", true, [](Values& v, Node n, KeyName k, Rule& r) { v.action(n, k, r.action); }},
+    {"read_ahead", true,
+     [](Values& v, Node n, KeyName k, Rule& r) { v.read_ahead(n, k, r.read_ahead); }},
+    {"budget", true, [](Values& v, Node n, KeyName k, Rule& r) { v.budget(n, k, r.budget); }},
+    {"madvise", true, read_madvise},
+};
+
+constexpr Word top_keys[] = {
+    {"schema", 0}, {"budget", 0}, {"app", 0}, {"defaults", 0}, {"rule", 0}};
+constexpr Word app_keys[] = {{"program", 0}, {"arguments", 0}, {"inherit", 0}};
+constexpr Word range_keys[] = {{"offset", 0}, {"length", 0}};
+constexpr Word pass_or_ignore[] = {{"pass", 0}, {"ignore", 0}};
+
+// Where a key belongs that stands in a rule, or in [defaults].
+std::string misplaced(std::string_view key) {
+    if (find_word(app_keys, key))
+        return "it belongs into [app]";
+    if (find_word(top_keys, key))
+        return "it belongs to the top of the file, before the first [";
+    return {};
+}
+
+void unknown_keys(Values& values, const toml::table& table, KeyName prefix, Words known,
+                  std::string (*other)(std::string_view) = nullptr) {
+    for (auto&& [key, node] : table) {
+        if (find_word(known, key.str()))
+            continue;
+        if (values.full()) // a hint is slow work
+            return;
+        std::string hint = other ? other(key.str()) : std::string();
+        if (hint.empty())
+            hint = did_you_mean(key.str(), known);
+        values.report(ErrorKind::unknown_key, key.source().begin, prefix + std::string(key.str()),
+                      "unknown key", "one of: " + list_words(known), hint);
     }
 }
 
-std::string quoted(std::string_view s) {
-    return "\"" + std::string(s) + "\"";
+void read_range(Values& values, Node node, KeyName key, Rule& rule) {
+    const auto* table = node.as_table();
+    if (!table)
+        return values.wrong_type(node, key, "a table such as { offset = 0, length = \"64MiB\" }");
+    unknown_keys(values, *table, key + ".", range_keys);
+    const auto* offset = table->get("offset");
+    const auto* length = table->get("length");
+    if (!offset && !length)
+        return values.report(ErrorKind::missing_key, node.source().begin, key,
+                             "neither offset nor length", "one of them at least");
+    if (offset)
+        values.offset(*offset, key + ".offset", rule.offset);
+    if (length)
+        values.length(*length, key + ".length", rule.length);
 }
 
-std::string did_you_mean(std::string_view word) {
-    return word.empty() ? std::string() : "did you mean " + quoted(word) + "?";
+void read_madvise(Values& values, Node node, KeyName key, Rule& rule) {
+    constexpr const char* expected =
+        "\"pass\", \"ignore\", or a table such as { willneed = \"ignore\" }";
+    std::fill(std::begin(rule.advice), std::end(rule.advice), OnAdvice::by_action);
+    if (const auto* word = node.as_string()) {
+        if (!find_word(pass_or_ignore, word->get()))
+            return values.report(ErrorKind::bad_value, node.source().begin, key,
+                                 "unknown outcome \"" + word->get() + "\" for every advice",
+                                 expected, did_you_mean(word->get(), pass_or_ignore));
+        OnAdvice all = OnAdvice::by_action;
+        values.on_advice(node, key, all);
+        std::fill(std::begin(rule.advice), std::end(rule.advice), all);
+        return;
+    }
+    const auto* table = node.as_table();
+    if (!table)
+        return values.wrong_type(node, key, expected);
+    if (table->empty())
+        return values.report(ErrorKind::missing_key, node.source().begin, key, "an empty table",
+                             "one of: " + list_words(advice_words));
+    unknown_keys(values, *table, key + ".", advice_words);
+    for (const Word& advice : advice_words)
+        if (const auto* outcome = table->get(advice.text))
+            values.on_advice(*outcome, key + "." + std::string(advice.text),
+                             rule.advice[advice.value]);
 }
 
 class Reader {
   public:
-    Reader(std::string_view text, std::string_view file, std::string_view home)
-        : text_(text), file_(file), home_(home) {}
-
-    Result<Policy> read(const toml::table& root);
+    Reader(Values& values, const toml::table& root) : v_(values), root_(root) {}
+    void read(Policy& policy);
 
   private:
-    void report(ErrorKind kind, toml::source_position at, std::string key, std::string what,
-                std::string expected, std::string hint = {}) {
-        errors_.push_back({kind, std::string(file_), at.line, at.column, std::move(key),
-                           std::move(what), std::move(expected), std::move(hint)});
-    }
-    void wrong_type(const toml::node& node, const std::string& key, std::string expected,
-                    std::string hint = {}) {
-        report(ErrorKind::wrong_type, node.source().begin, key,
-               "has the wrong type: " + std::string(type_name(node)), std::move(expected),
-               std::move(hint));
-    }
-    void unknown_keys(const toml::table& table, const std::string& prefix,
-                      std::initializer_list<std::string_view> known);
-    void read_schema(const toml::table& root);
-    void read_rules(const toml::node& node, std::vector<Rule>& rules);
-    void read_rule(const toml::table& table, const std::string& prefix, Rule& rule);
-    void read_globs(const toml::node& node, const std::string& key, std::vector<Glob>& out);
-    void read_glob(const toml::value<std::string>& node, const std::string& key,
-                   std::vector<Glob>& out);
-    void read_size(const toml::node& node, const std::string& key, std::uint64_t& out);
-    void read_action(const toml::node& node, const std::string& key, Action& out);
-    toml::source_position inside(const toml::value<std::string>& node, std::size_t offset) const;
+    const toml::table* table(std::string_view name);
+    void read_schema();
+    void read_app(App& app);
+    void read_keys(const toml::table& table, KeyName prefix, bool defaults, Rule& rule);
+    void read_rule(const toml::table& table, KeyName prefix, Rule& rule);
+    void check_sizes(const toml::table& table, KeyName prefix, const Rule& rule);
+    void check_budget(const toml::table& table, KeyName prefix, Rule& rule);
+    void read_rules(Node node, std::vector<Rule>& rules);
 
-    std::string_view text_, file_, home_;
-    std::vector<Error> errors_;
+    Values& v_;
+    const toml::table& root_;
+    Rule defaults_;
+    bool default_action_ = false;
 };
 
-void Reader::unknown_keys(const toml::table& table, const std::string& prefix,
-                          std::initializer_list<std::string_view> known) {
-    for (auto&& [key, node] : table) {
-        if (std::find(known.begin(), known.end(), key.str()) != known.end())
-            continue;
-        std::string list;
-        for (std::string_view word : known)
-            list += (list.empty() ? "" : ", ") + std::string(word);
-        report(ErrorKind::unknown_key, key.source().begin, prefix + std::string(key.str()),
-               "unknown key", "one of: " + list, did_you_mean(nearest(key.str(), known)));
-    }
+// [app] or [defaults]; nullptr if it is not there, or is something else.
+const toml::table* Reader::table(std::string_view name) {
+    const auto* node = root_.get(name);
+    if (!node || node->is_table())
+        return node ? node->as_table() : nullptr;
+    v_.wrong_type(*node, std::string(name), "a table",
+                  node->is_array_of_tables()
+                      ? "write [" + std::string(name) + "], with one bracket"
+                      : std::string());
+    return nullptr;
 }
 
-// Position of byte `offset` of a string's value. Exact if the source spells the value as it
-// is; the start of the string if it has escapes or several lines.
-toml::source_position Reader::inside(const toml::value<std::string>& node,
-                                     std::size_t offset) const {
-    toml::source_position at = node.source().begin;
-    std::size_t start = 0;
-    for (toml::source_index line = 1; line < at.line && start != std::string_view::npos; ++line) {
-        start = text_.find('\n', start);
-        start += start != std::string_view::npos;
-    }
-    const std::string_view value = node.get();
-    const std::size_t quote = start + at.column - 1; // exact for ASCII before it on the line
-    if (quote < text_.size() && text_.substr(quote + 1, value.size()) == value)
-        for (std::size_t i = 0; i <= offset; ++i) // columns count characters, not bytes
-            at.column += i == 0 || (static_cast<unsigned char>(value[i - 1]) & 0xc0) != 0x80;
-    return at;
+void Reader::read_schema() {
+    const auto* schema = root_.get("schema");
+    if (!schema)
+        return v_.report(ErrorKind::missing_key, {1, 1}, "schema", "missing key", "schema = 1",
+                         "put it in the first line");
+    const auto* number = schema->as_integer();
+    if (!number)
+        return v_.wrong_type(*schema, "schema", "the integer 1");
+    if (number->get() != 1)
+        v_.report(ErrorKind::bad_value, schema->source().begin, "schema",
+                  "unknown schema " + std::to_string(number->get()), "1",
+                  "a newer PagePatrol may know it");
 }
 
-void Reader::read_glob(const toml::value<std::string>& node, const std::string& key,
-                       std::vector<Glob>& out) {
-    GlobError error;
-    if (auto glob = Glob::compile(node.get(), home_, error))
-        out.push_back(std::move(*glob));
-    else
-        report(ErrorKind::bad_value, inside(node, error.offset), key,
-               "bad glob " + quoted(node.get()) + ": " + error.what, error.expected, error.hint);
-}
-
-void Reader::read_globs(const toml::node& node, const std::string& key, std::vector<Glob>& out) {
-    constexpr const char* expected = "a glob, or an array of globs";
-    if (const auto* one = node.as_string())
-        return read_glob(*one, key, out);
-    const auto* list = node.as_array();
-    if (!list)
-        return wrong_type(node, key, expected);
-    if (list->empty())
-        report(ErrorKind::bad_value, node.source().begin, key, "an empty array", expected);
-    for (const toml::node& element : *list) {
-        if (const auto* one = element.as_string())
-            read_glob(*one, key, out);
-        else
-            wrong_type(element, key, expected);
-    }
-}
-
-void Reader::read_size(const toml::node& node, const std::string& key, std::uint64_t& out) {
-    constexpr const char* expected = "a number of bytes, or a string such as \"64KiB\"";
-    const auto at = node.source().begin;
-    if (const auto* number = node.as_integer()) {
-        if (number->get() < 0)
-            report(ErrorKind::bad_value, at, key, "a negative size", expected);
-        else
-            out = static_cast<std::uint64_t>(number->get());
+void Reader::read_app(App& app) {
+    const auto* table = this->table("app");
+    if (!table)
         return;
-    }
-    const auto* string = node.as_string();
-    if (!string)
-        return wrong_type(node, key, expected);
-    const std::string_view s = string->get();
-    std::size_t i = 0;
-    std::uint64_t value = 0;
-    bool overflow = false;
-    for (; i < s.size() && s[i] >= '0' && s[i] <= '9'; ++i)
-        overflow |= __builtin_mul_overflow(value, 10u, &value) ||
-                    __builtin_add_overflow(value, unsigned(s[i] - '0'), &value);
-    if (i == 0)
-        return report(ErrorKind::bad_value, at, key, "bad size " + quoted(s), expected);
-    const std::size_t digits = i;
-    while (i < s.size() && s[i] == ' ')
-        ++i;
-    const std::string_view unit = s.substr(i);
-    unsigned shift = 0;
-    if (unit == "KiB")
-        shift = 10;
-    else if (unit == "MiB")
-        shift = 20;
-    else if (unit == "GiB")
-        shift = 30;
-    else {
-        std::string hint;
-        if (unit.empty())
-            hint = "write " + std::string(s.substr(0, digits)) + " without quotes for bytes";
-        else if (const char c = unit[0] & ~0x20; c == 'K' || c == 'M' || c == 'G')
-            hint = did_you_mean(std::string(s.substr(0, digits)) + c + "iB");
-        return report(ErrorKind::bad_value, inside(*string, i), key,
-                      "bad unit in size " + quoted(s), "KiB, MiB or GiB after a whole number",
-                      hint);
-    }
-    if (overflow || value > (UINT64_MAX >> shift))
-        return report(ErrorKind::bad_value, at, key, "size " + quoted(s) + " is too large",
-                      "less than 16777216 TiB");
-    out = value << shift;
+    unknown_keys(v_, *table, "app.", app_keys);
+    if (const auto* program = table->get("program"))
+        v_.programs(*program, "app.program", app);
+    if (const auto* arguments = table->get("arguments"))
+        v_.arguments(*arguments, "app.arguments", app.arguments);
+    if (const auto* inherit = table->get("inherit"))
+        v_.boolean(*inherit, "app.inherit", app.inherit);
 }
 
-void Reader::read_action(const toml::node& node, const std::string& key, Action& out) {
-    constexpr const char* expected = "one of: pin, activate, deactivate, stream, none";
-    const auto* word = node.as_string();
-    if (!word)
-        return wrong_type(node, key, expected);
-    for (const Action action :
-         {Action::none, Action::pin, Action::activate, Action::deactivate, Action::stream})
-        if (word->get() == to_string(action)) {
-            out = action;
-            return;
-        }
-    report(ErrorKind::bad_value, node.source().begin, key, "unknown action " + quoted(word->get()),
-           expected,
-           did_you_mean(nearest(word->get(), {"pin", "activate", "deactivate", "stream", "none"})));
+void Reader::read_keys(const toml::table& table, KeyName prefix, bool defaults, Rule& rule) {
+    Word known[std::size(rule_keys)];
+    std::size_t n = 0;
+    for (const RuleKey& key : rule_keys)
+        if (!defaults || key.in_defaults)
+            known[n++] = {key.name, 0};
+    unknown_keys(v_, table, prefix, {known, n}, [](std::string_view key) {
+        for (const RuleKey& each : rule_keys) // only of [defaults]
+            if (each.name == key)
+                return std::string("each rule says its own");
+        return misplaced(key);
+    });
+    for (const RuleKey& key : rule_keys)
+        if (const auto* node = table.get(key.name); node && (!defaults || key.in_defaults))
+            key.read(v_, *node, prefix + std::string(key.name), rule);
 }
 
-void Reader::read_rule(const toml::table& table, const std::string& prefix, Rule& rule) {
-    unknown_keys(table, prefix, {"name", "path", "exclude", "min_size", "max_size", "action"});
+void Reader::check_sizes(const toml::table& table, KeyName prefix, const Rule& rule) {
+    if (rule.min_size <= rule.max_size)
+        return;
+    if (const auto* max = table.get("max_size"))
+        v_.report(ErrorKind::bad_value, max->source().begin, prefix + "max_size",
+                  "is below min_size", "at least " + std::to_string(rule.min_size) + " bytes");
+    else if (const auto* min = table.get("min_size"))
+        v_.report(ErrorKind::bad_value, min->source().begin, prefix + "min_size",
+                  "is above max_size of [defaults]",
+                  "at most " + std::to_string(rule.max_size) + " bytes");
+}
+
+// A budget that stands in the rule must be of use; one that it has from [defaults] goes to the
+// rules that keep something.
+void Reader::check_budget(const toml::table& table, KeyName prefix, Rule& rule) {
+    if (keeps(rule.action))
+        return;
+    rule.budget = {};
+    if (const auto* budget = table.get("budget"))
+        v_.report(ErrorKind::bad_value, budget->source().begin, prefix + "budget",
+                  "nothing to limit: action \"" + std::string(to_string(rule.action)) +
+                      "\" keeps no pages",
+                  "action pin or activate, or no budget");
+}
+
+void Reader::read_rule(const toml::table& table, KeyName prefix, Rule& rule) {
     rule.line = table.source().begin.line;
-    if (const auto* name = table.get("name")) {
-        if (const auto* string = name->as_string())
-            rule.name = string->get();
-        else
-            wrong_type(*name, prefix + "name", "a string");
-    }
-    if (const auto* path = table.get("path"))
-        read_globs(*path, prefix + "path", rule.path);
-    else
-        report(ErrorKind::missing_key, table.source().begin, prefix + "path", "missing key",
-               "a glob, or an array of globs", "path = \"**\" matches every file");
-    if (const auto* exclude = table.get("exclude"))
-        read_globs(*exclude, prefix + "exclude", rule.exclude);
-    const auto* min = table.get("min_size");
-    const auto* max = table.get("max_size");
-    if (min)
-        read_size(*min, prefix + "min_size", rule.min_size);
-    if (max)
-        read_size(*max, prefix + "max_size", rule.max_size);
-    if (rule.min_size > rule.max_size)
-        report(ErrorKind::bad_value, max->source().begin, prefix + "max_size", "is below min_size",
-               "at least " + std::to_string(rule.min_size) + " bytes");
-    if (const auto* action = table.get("action"))
-        read_action(*action, prefix + "action", rule.action);
-    else
-        report(ErrorKind::missing_key, table.source().begin, prefix + "action", "missing key",
-               "one of: pin, activate, deactivate, stream, none");
+    const std::size_t before = v_.error_count();
+    read_keys(table, prefix, false, rule);
+    check_sizes(table, prefix, rule);
+    if (!table.get("path"))
+        v_.report(ErrorKind::missing_key, table.source().begin, prefix + "path", "missing key",
+                  "a glob, or an array of globs", "path = \"**\" matches every file");
+    if (!table.get("action") && !default_action_)
+        v_.report(ErrorKind::missing_key, table.source().begin, prefix + "action", "missing key",
+                  "one of: " + list_words(action_words));
+    else if (v_.error_count() == before) // else the action may be a wrong one
+        check_budget(table, prefix, rule);
 }
 
-void Reader::read_rules(const toml::node& node, std::vector<Rule>& rules) {
+void Reader::read_rules(Node node, std::vector<Rule>& rules) {
     const auto* list = node.as_array();
     if (!list)
-        return wrong_type(node, "rule", "an array of tables",
-                          node.is_table() ? "write [[rule]], with two brackets" : "");
+        return v_.wrong_type(node, "rule", "an array of tables",
+                             node.is_table() ? "write [[rule]], with two brackets" : "");
     if (list->size() > max_policy_rules)
-        return report(ErrorKind::bad_value, (*list)[max_policy_rules].source().begin, "rule",
-                      std::to_string(list->size()) + " rules", "at most 256 rules",
-                      "one rule may have an array of globs");
+        return v_.report(ErrorKind::bad_value, (*list)[max_policy_rules].source().begin, "rule",
+                         std::to_string(list->size()) + " rules", "at most 256 rules",
+                         "one rule may have an array of globs");
     for (std::size_t i = 0; i < list->size(); ++i) {
         const std::string key = "rule[" + std::to_string(i + 1) + "]";
         const auto* table = (*list)[i].as_table();
         if (!table) {
-            wrong_type((*list)[i], key, "a table");
+            v_.wrong_type((*list)[i], key, "a table");
             continue;
         }
-        Rule rule;
+        Rule rule = defaults_;
         rule.number = static_cast<std::uint16_t>(i + 1);
         read_rule(*table, key + ".", rule);
         rules.push_back(std::move(rule));
     }
 }
 
-void Reader::read_schema(const toml::table& root) {
-    const auto* schema = root.get("schema");
-    if (!schema)
-        return report(ErrorKind::missing_key, {1, 1}, "schema", "missing key", "schema = 1",
-                      "put it in the first line");
-    const auto* number = schema->as_integer();
-    if (!number)
-        return wrong_type(*schema, "schema", "the integer 1");
-    if (number->get() != 1)
-        report(ErrorKind::bad_value, schema->source().begin, "schema",
-               "unknown schema " + std::to_string(number->get()), "1",
-               "a newer PagePatrol may know it");
+void Reader::read(Policy& policy) {
+    unknown_keys(v_, root_, "", top_keys, [](std::string_view key) {
+        if (find_word(app_keys, key))
+            return std::string("it belongs into [app]");
+        for (const RuleKey& each : rule_keys)
+            if (each.name == key)
+                return std::string("it belongs into a [[rule]]");
+        return std::string();
+    });
+    read_schema();
+    if (const auto* budget = root_.get("budget"))
+        v_.budget(*budget, "budget", policy.budget);
+    read_app(policy.app);
+    if (const auto* defaults = table("defaults")) {
+        read_keys(*defaults, "defaults.", true, defaults_);
+        check_sizes(*defaults, "defaults.", defaults_);
+        default_action_ = defaults->contains("action");
+    }
+    if (const auto* rules = root_.get("rule"))
+        read_rules(*rules, policy.rules);
 }
 
-Result<Policy> Reader::read(const toml::table& root) {
-    Policy policy;
-    policy.file = file_;
-    unknown_keys(root, "", {"schema", "rule"});
-    read_schema(root);
-    if (const auto* rules = root.get("rule"))
-        read_rules(*rules, policy.rules);
-    if (errors_.empty())
-        return {std::move(policy), {}};
-    std::stable_sort(errors_.begin(), errors_.end(), [](const Error& a, const Error& b) {
-        return a.line != b.line ? a.line < b.line : a.column < b.column;
-    });
-    return {std::nullopt, std::move(errors_)};
+Result<Policy> fail(Error error) {
+    Result<Policy> result;
+    result.errors.push_back(std::move(error));
+    return result;
 }
 
 Result<Policy> fail(ErrorKind kind, std::string_view file, std::string what, std::string expected) {
-    return {std::nullopt,
-            {{kind, std::string(file), 0, 0, "", std::move(what), std::move(expected), ""}}};
+    return fail({kind, std::string(file), 0, 0, "", std::move(what), std::move(expected), ""});
 }
 
 Result<Policy> too_large(std::string_view file) {
@@ -308,15 +302,20 @@ Result<Policy> too_large(std::string_view file) {
 Result<Policy> parse_policy(std::string_view text, std::string_view file, std::string_view home) {
     if (text.size() > max_policy_bytes)
         return too_large(file);
-    const toml::parse_result result = toml::parse(text, file);
-    if (!result) {
-        const auto& error = result.error();
-        const auto at = error.source().begin;
-        return {std::nullopt,
-                {{ErrorKind::syntax, std::string(file), at.line, at.column, "",
-                  "TOML syntax: " + std::string(error.description()), "valid TOML", ""}}};
+    if (auto error = nesting_error(text, file))
+        return fail(std::move(*error));
+    const toml::parse_result parsed = toml::parse(text, file);
+    if (!parsed) {
+        const auto at = parsed.error().source().begin;
+        return fail(syntax_error(text, file, at.line, at.column, parsed.error().description()));
     }
-    return Reader(text, file, home).read(result.table());
+    Policy policy;
+    policy.file = file;
+    Values values(text, file, home);
+    Reader(values, parsed.table()).read(policy);
+    if (values.error_count() == 0)
+        return {std::move(policy), {}};
+    return {std::nullopt, values.take_errors()};
 }
 
 Result<Policy> load_policy(const std::string& file, std::string_view home) {

@@ -89,10 +89,10 @@ struct Rule {
 
 // [app]: which programs the policy is for.
 struct App {
-    std::vector<Glob> program;          // on the full path; empty: any
-    std::vector<std::string> name;      // program globs without a slash: on the file name
-    std::vector<std::string> arguments; // globs; each has to match one of the arguments
-    bool inherit = true;                // programs that it starts are under the policy, too
+    std::vector<Glob> program;   // on the full path; this and `name` empty: any
+    std::vector<Glob> name;      // program globs without a slash: on the file name
+    std::vector<Glob> arguments; // plain ones; each has to match one of the arguments
+    bool inherit = true;         // programs that it starts are under the policy, too
 };
 
 struct Policy {

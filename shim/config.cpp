@@ -6,6 +6,7 @@
 #include "config.hpp"
 
 #include "log.hpp"
+#include "lookup.hpp"
 #include "policy.hpp"
 #include "push.hpp"
 #include "runtime.hpp"
@@ -47,15 +48,10 @@ std::string look_up(std::string_view home) {
     const std::string name = program_name();
     if (name.empty())
         return {};
-    const std::string_view xdg = environment("XDG_CONFIG_HOME");
-    std::string folders[3];
-    if (!xdg.empty() && xdg[0] == '/')
-        folders[0] = std::string(xdg) + "/pagepatrol/";
-    if (!home.empty())
-        folders[1] = std::string(home) + "/.config/pagepatrol/";
-    folders[2] = "/etc/pagepatrol/policies/";
-    for (const std::string& folder : folders)
-        if (const std::string path = folder + name + ".toml"; !folder.empty() && exists(path))
+    std::string places[nr_policy_places];
+    policy_places(name, environment("XDG_CONFIG_HOME"), home, places);
+    for (const std::string& path : places)
+        if (!path.empty() && exists(path))
             return path;
     return {};
 }
