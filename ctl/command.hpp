@@ -12,11 +12,11 @@ using Arguments = std::vector<std::string>;
 struct Command {
     const char* name;
     const char* summary;
-    const char* usage;  ///< what follows "ppctl NAME"
+    const char* usage; ///< what follows "ppctl NAME"; further lines as they are printed
     int (*run)(const Arguments& arguments);
 };
 
-extern const Command load_command, unload_command, status_command;
+extern const Command check_command, load_command, unload_command, status_command;
 
 /// Prints "ppctl NAME: text" on stderr; the exit status 1.
 int fail(const char* name, const std::string& text);

@@ -64,8 +64,8 @@ const Command load_command = {
     "load",
     "insert the module, load the BPF programs (root)",
     "[--module FILE] [--max-processes-per-user N] [--keep-percent N] [--margin-pages N]\n"
-    "           [--lag-pages N] [--valve-questions N]\n"
-    "           [--valve-sweeps-activate N] [--valve-sweeps-pin N]",
+    "       [--lag-pages N] [--valve-questions N] [--valve-sweeps-activate N]\n"
+    "       [--valve-sweeps-pin N]",
     run,
 };
 

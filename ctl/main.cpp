@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// ppctl: brings the kernel side into force, takes it out, and says what it does.
+// ppctl: brings the kernel side into force, takes it out, says what it does, and
+// checks policies.
 // The shim is harmless without it.
 #include <cstdio>
 #include <cstring>
@@ -8,7 +9,8 @@
 
 namespace ppctl {
 
-static const Command* const commands[] = {&load_command, &unload_command, &status_command};
+static const Command* const commands[] = {&load_command, &unload_command, &status_command,
+                                         &check_command};
 
 int fail(const char* name, const std::string& text) {
     std::fprintf(stderr, "ppctl %s: %s\n", name, text.c_str());
@@ -24,8 +26,20 @@ int misused(const Command& command, const std::string& text) {
 static void usage(FILE* to) {
     std::fputs("Usage: ppctl COMMAND [OPTION]...\n", to);
     for (const Command* command : commands)
-        std::fprintf(to, "  %-8s %s\n           ppctl %s %s\n", command->name, command->summary,
-                     command->name, command->usage);
+        std::fprintf(to, "  %-8s %s\n", command->name, command->summary);
+    std::fputs("ppctl COMMAND --help says more, ppctl(8) the rest.\n", to);
+}
+
+static int help(const Command& command) {
+    std::printf("Usage: ppctl %s %s\n%s\n", command.name, command.usage, command.summary);
+    return 0;
+}
+
+static bool asks_for_help(const Arguments& arguments) {
+    for (const std::string& argument : arguments)
+        if (argument == "--help")
+            return true;
+    return false;
 }
 
 } // namespace ppctl
@@ -41,8 +55,10 @@ int main(int argc, char** argv) {
         return 0;
     }
     for (const Command* command : commands)
-        if (!std::strcmp(argv[1], command->name))
-            return command->run(Arguments(argv + 2, argv + argc));
+        if (!std::strcmp(argv[1], command->name)) {
+            const Arguments arguments(argv + 2, argv + argc);
+            return asks_for_help(arguments) ? help(*command) : command->run(arguments);
+        }
     std::fprintf(stderr, "ppctl: unknown command '%s'\n", argv[1]);
     usage(stderr);
     return 2;

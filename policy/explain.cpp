@@ -65,7 +65,9 @@ std::string taken_by(const Explanation& all, std::uint64_t start, std::uint64_t 
     std::sort(numbers.begin(), numbers.end());
     std::string list;
     for (std::size_t i = 0; i < numbers.size(); ++i)
-        list += (i == 0 ? "" : i + 1 == numbers.size() ? " and " : ", ") +
+        list += (i == 0                    ? ""
+                 : i + 1 == numbers.size() ? " and "
+                                           : ", ") +
                 std::to_string(numbers[i]);
     return numbers.size() == 1 ? "rule " + list + " has that part already"
                                : "rules " + list + " have that part already";
@@ -82,8 +84,8 @@ Verdict judge(const Rule& rule, const MappedFile& file, const Explanation& all) 
     std::string parts;
     for (std::size_t i = 0; i < all.count; ++i)
         if (all.segments[i].rule == &rule)
-            parts += (parts.empty() ? "" : ", ") +
-                     part_text(all.segments[i].start, all.segments[i].end);
+            parts +=
+                (parts.empty() ? "" : ", ") + part_text(all.segments[i].start, all.segments[i].end);
     if (!parts.empty())
         return {&rule, true, "has " + parts};
     if (const std::string why = reason(rule, file); !why.empty())
@@ -99,8 +101,9 @@ Verdict judge(const Rule& rule, const MappedFile& file, const Explanation& all) 
 }
 
 bool any_path(const Rule& rule) {
-    return std::any_of(rule.path.begin(), rule.path.end(),
-                       [](const Glob& glob) { return glob.text() == "**" || glob.text() == "/**"; });
+    return std::any_of(rule.path.begin(), rule.path.end(), [](const Glob& glob) {
+        return glob.text() == "**" || glob.text() == "/**";
+    });
 }
 
 bool takes_everything(const Rule& rule) {
@@ -128,7 +131,8 @@ std::string part_text(std::uint64_t start, std::uint64_t end) {
 }
 
 std::string rule_text(const Rule& rule) {
-    return "rule " + std::to_string(rule.number) + (rule.name.empty() ? "" : " (" + rule.name + ")");
+    return "rule " + std::to_string(rule.number) +
+           (rule.name.empty() ? "" : " (" + rule.name + ")");
 }
 
 std::vector<Error> warnings(const Policy& policy) {

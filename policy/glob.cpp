@@ -181,26 +181,26 @@ std::string escaped(std::string_view literal) {
 // A component that no path has: paths are absolute and resolved, those of files end in a name.
 // Sets `offset` to where in `s`, an alternative, it stands.
 const char* dead_component(std::string_view s, std::size_t& offset) noexcept {
-    std::size_t length = 0, dots = 0; // of the component so far
+    std::size_t characters = 0, dots = 0; // of the component so far
+    offset = 0;
     for (std::size_t i = 0; i <= s.size(); ++i) {
-        offset = i - length;
         if (i == s.size() || s[i] == '/' || s.substr(i, 2) == "\\/") {
             const bool last = i == s.size();
-            if (length == 0 && offset > 0)
+            if (characters == 0 && offset > 0)
                 return last ? "it ends in '/'" : "it holds '//'";
-            if (length > 0 && length == dots && dots <= 2)
+            if (characters > 0 && characters == dots && dots <= 2)
                 return dots == 1 ? "it holds a folder '.'" : "it holds a folder '..'";
-            length = dots = 0;
+            characters = dots = 0;
             i += !last && s[i] == '\\';
+            offset = i + 1;
             continue;
         }
-        const std::size_t start = i;
         if (s[i] == '[')
             i = class_end(s, i);
         else if (s[i] == '\\')
             ++i;
         dots += s[i] == '.';
-        length += i + 1 - start;
+        ++characters;
     }
     return nullptr;
 }

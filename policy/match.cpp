@@ -28,7 +28,8 @@ class Split {
     explicit Split(Segment (&out)[max_segments]) noexcept : out_(out) {}
     std::size_t count() const noexcept { return count_; }
     bool full() const noexcept {
-        return count_ == max_segments || (count_ == 1 && out_[0].start == 0 && out_[0].end == UINT64_MAX);
+        return count_ == max_segments ||
+               (count_ == 1 && out_[0].start == 0 && out_[0].end == UINT64_MAX);
     }
     void add(const Rule& rule, std::uint64_t start, std::uint64_t end) noexcept {
         for (std::size_t i = 0; i <= count_ && start < end; ++i) {
@@ -72,9 +73,10 @@ bool part_of(const Rule& rule, std::uint64_t size, std::uint64_t& start,
     const auto place = [size](const Place& p) noexcept -> std::uint64_t {
         const bool from_end = p.share != 0 ? p.share < 0 : p.bytes < 0;
         const std::uint64_t amount =
-            p.share != 0 ? share_of(size, static_cast<std::uint64_t>(p.share < 0 ? -p.share : p.share))
-                         : (p.bytes < 0 ? -static_cast<std::uint64_t>(p.bytes)
-                                        : static_cast<std::uint64_t>(p.bytes));
+            p.share != 0
+                ? share_of(size, static_cast<std::uint64_t>(p.share < 0 ? -p.share : p.share))
+                : (p.bytes < 0 ? -static_cast<std::uint64_t>(p.bytes)
+                               : static_cast<std::uint64_t>(p.bytes));
         return !from_end ? amount : amount >= size ? 0 : size - amount;
     };
     start = place(rule.offset);

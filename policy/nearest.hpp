@@ -30,8 +30,7 @@ inline std::size_t edit_distance(std::string_view a, std::string_view b) {
 }
 
 // The nearest of `words`, or "" if none is close enough to be meant.
-inline std::string_view nearest(std::string_view word,
-                                const std::vector<std::string_view>& words) {
+inline std::string_view nearest(std::string_view word, const std::vector<std::string_view>& words) {
     std::string_view best;
     std::size_t least = std::max<std::size_t>(1, std::min<std::size_t>(3, word.size() / 2)) + 1;
     if (word.size() > 64)

@@ -97,6 +97,8 @@ void read_range(Values& values, Node node, KeyName key, Rule& rule) {
 void read_madvise(Values& values, Node node, KeyName key, Rule& rule) {
     constexpr const char* expected =
         "\"pass\", \"ignore\", or a table such as { willneed = \"ignore\" }";
+    const bool inherited = std::any_of(std::begin(rule.advice), std::end(rule.advice),
+                                       [](OnAdvice a) { return a != OnAdvice::by_action; });
     std::fill(std::begin(rule.advice), std::end(rule.advice), OnAdvice::by_action);
     if (const auto* word = node.as_string()) {
         if (!find_word(pass_or_ignore, word->get()))
@@ -111,7 +113,7 @@ void read_madvise(Values& values, Node node, KeyName key, Rule& rule) {
     const auto* table = node.as_table();
     if (!table)
         return values.wrong_type(node, key, expected);
-    if (table->empty())
+    if (table->empty() && !inherited)
         return values.report(ErrorKind::missing_key, node.source().begin, key, "an empty table",
                              "one of: " + list_words(advice_words));
     unknown_keys(values, *table, key + ".", advice_words);
@@ -148,9 +150,8 @@ const toml::table* Reader::table(std::string_view name) {
     if (!node || node->is_table())
         return node ? node->as_table() : nullptr;
     v_.wrong_type(*node, std::string(name), "a table",
-                  node->is_array_of_tables()
-                      ? "write [" + std::string(name) + "], with one bracket"
-                      : std::string());
+                  node->is_array_of_tables() ? "write [" + std::string(name) + "], with one bracket"
+                                             : std::string());
     return nullptr;
 }
 

@@ -73,15 +73,15 @@ struct Rule {
     std::vector<Glob> exclude;  // and none of these
     std::uint64_t min_size = 0; // bytes, inclusive
     std::uint64_t max_size = UINT64_MAX;
-    std::uint8_t prot_with = 0;    // PROT_* bits that the mapping has to have
-    std::uint8_t prot_without = 0; // ... and must not have
-    std::optional<bool> shared;    // MAP_SHARED, or MAP_PRIVATE
+    std::uint8_t prot_with = 0;             // PROT_* bits that the mapping has to have
+    std::uint8_t prot_without = 0;          // ... and must not have
+    std::optional<bool> shared;             // MAP_SHARED, or MAP_PRIVATE
     std::vector<std::uint32_t> filesystems; // numbers as of statfs(2); empty: any
-    Place offset;                  // which part of the file: from here
-    std::optional<Place> length;   // so much; none: to its end, wherever that moves
+    Place offset;                           // which part of the file: from here
+    std::optional<Place> length;            // so much; none: to its end, wherever that moves
     Action action = Action::none;
     std::uint64_t read_ahead = kernels_read_ahead; // bytes; 0: off
-    Amount budget;                 // most that this rule may keep in one process
+    Amount budget;                                 // most that this rule may keep in one process
     OnAdvice advice[nr_advices] = {};
     std::uint16_t number = 0; // place in the file, from 1
     unsigned line = 0;

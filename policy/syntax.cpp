@@ -52,7 +52,8 @@ std::string quoted(std::string_view s) {
 // The word in '...' of toml++'s sentence.
 std::string_view named(std::string_view detail) noexcept {
     const std::size_t open = detail.find('\''), close = detail.find('\'', open + 1);
-    return open == npos || close == npos ? std::string_view() : detail.substr(open + 1, close - open - 1);
+    return open == npos || close == npos ? std::string_view()
+                                         : detail.substr(open + 1, close - open - 1);
 }
 
 // The key in front of the '=' before `at`, or at the line's start.
@@ -85,13 +86,13 @@ std::optional<Slip> bare_value(const Spot& spot) {
     for (char c : word)
         lower += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
     if (lower == "true" || lower == "false")
-        return Slip{quoted(word) + " is not in small letters", "true or false",
-                    "write " + lower, start};
+        return Slip{quoted(word) + " is not in small letters", "true or false", "write " + lower,
+                    start};
     if (lower == "yes" || lower == "no")
         return Slip{quoted(word) + " is no value", "true or false, or text in quotes",
                     lower == "yes" ? "write true" : "write false", start};
-    return Slip{std::string(word) + " is not in quotes", "text in quotes",
-                "write " + quoted(word), start};
+    return Slip{std::string(word) + " is not in quotes", "text in quotes", "write " + quoted(word),
+                start};
 }
 
 std::optional<Slip> in_number(const Spot& spot) {
@@ -122,8 +123,7 @@ std::optional<Slip> twice(const Spot& spot) {
         return Slip{"key " + quoted(name) + " a second time", "each key once in its table",
                     "a further rule begins with [[rule]]", start};
     const bool list = spot.said("as array-of-tables");
-    const std::string hint =
-        name == "rule" ? "write [[rule]], with two brackets, each time" : "";
+    const std::string hint = name == "rule" ? "write [[rule]], with two brackets, each time" : "";
     if (spot.said("existing array"))
         return Slip{"[" + name + "] after [[" + name + "]]", "[[" + name + "]]", hint};
     if (list && spot.said("existing table"))
@@ -215,7 +215,8 @@ std::optional<Slip> at_top(const Spot& spot) {
     if (static_cast<unsigned char>(spot.c()) < 0x80)
         return Slip{"a line that begins with '" + std::string(1, spot.c()) + "'",
                     "KEY = VALUE or a table"};
-    return Slip{"a key with a character beyond A-Z, a-z, 0-9, '_' and '-'", "KEY = VALUE or a table"};
+    return Slip{"a key with a character beyond A-Z, a-z, 0-9, '_' and '-'",
+                "KEY = VALUE or a table"};
 }
 
 std::optional<Slip> slip_at(const Spot& spot) {
@@ -268,9 +269,9 @@ Error syntax_error(std::string_view text, std::string_view file, unsigned line, 
         for (std::size_t i = 0; i < slip->at; ++i)
             column += !continuation(spot.line[i]);
     }
-    return {ErrorKind::syntax,        std::string(file),         line,
-            column,                   "",                        std::move(slip->what),
-            std::move(slip->expected), std::move(slip->hint)};
+    return {
+        ErrorKind::syntax,         std::string(file),    line, column, "", std::move(slip->what),
+        std::move(slip->expected), std::move(slip->hint)};
 }
 
 std::optional<Error> nesting_error(std::string_view text, std::string_view file) {

@@ -108,13 +108,13 @@ void Values::boolean(const toml::node& node, const std::string& key, bool& out) 
 
 template <class Each>
 void Values::strings(const toml::node& node, const std::string& key, const std::string& expected,
-                     Each each) {
+                     bool may_be_empty, Each each) {
     if (const auto* one = node.as_string())
         return each(*one);
     const auto* list = node.as_array();
     if (!list)
         return wrong_type(node, key, expected);
-    if (list->empty())
+    if (list->empty() && !may_be_empty)
         report(ErrorKind::bad_value, node.source().begin, key, "an empty array", expected);
     for (const toml::node& element : *list) {
         if (const auto* one = element.as_string())
@@ -136,13 +136,15 @@ void Values::glob(const toml::value<std::string>& node, const std::string& key, 
 }
 
 void Values::globs(const toml::node& node, const std::string& key, std::vector<Glob>& out) {
+    const bool inherited = !out.empty();
     out.clear();
-    strings(node, key, "a glob, or an array of globs",
+    strings(node, key, "a glob, or an array of globs", inherited,
             [&](const toml::value<std::string>& one) { glob(one, key, false, out); });
 }
 
 void Values::programs(const toml::node& node, const std::string& key, App& out) {
-    strings(node, key, "a glob, or an array of globs", [&](const toml::value<std::string>& one) {
+    constexpr const char* expected = "a glob, or an array of globs";
+    strings(node, key, expected, false, [&](const toml::value<std::string>& one) {
         if (one.get().empty())
             report(ErrorKind::bad_value, one.source().begin, key, "an empty glob",
                    "a program's name, or a glob on its path");
@@ -154,7 +156,7 @@ void Values::programs(const toml::node& node, const std::string& key, App& out) 
 }
 
 void Values::arguments(const toml::node& node, const std::string& key, std::vector<Glob>& out) {
-    strings(node, key, "a glob, or an array of globs",
+    strings(node, key, "a glob, or an array of globs", false,
             [&](const toml::value<std::string>& one) { glob(one, key, true, out); });
 }
 
@@ -171,9 +173,9 @@ bool Values::quantity(const toml::node& node, const std::string& key, unsigned m
     const auto* string = node.as_string();
     if (!string) {
         wrong_type(node, key, expected,
-                   !node.is_floating_point()    ? ""
+                   !node.is_floating_point() ? ""
                    : (may_be & may_be_share) ? "write a share as in \"0.5%\""
-                                                : "use the next smaller unit");
+                                             : "use the next smaller unit");
         return false;
     }
     QuantityError error;
@@ -212,8 +214,7 @@ void Values::budget(const toml::node& node, const std::string& key, Amount& out)
 }
 
 void Values::read_ahead(const toml::node& node, const std::string& key, std::uint64_t& out) {
-    constexpr const char* expected =
-        "\"off\", \"default\", or a size from \"4KiB\" to \"255MiB\"";
+    constexpr const char* expected = "\"off\", \"default\", or a size from \"4KiB\" to \"255MiB\"";
     if (const auto* string = node.as_string()) {
         if (const Word* word = find_word(read_ahead_words, string->get())) {
             out = word->value == 0 ? 0 : kernels_read_ahead;
@@ -286,9 +287,10 @@ void Values::action(const toml::node& node, const std::string& key, Action& out)
 }
 
 void Values::prot(const toml::node& node, const std::string& key, Rule& out) {
+    const bool inherited = out.prot_with || out.prot_without;
     out.prot_with = out.prot_without = 0;
     strings(node, key, "read, write or exec, or an array of these; \"!write\" for must not",
-            [&](const toml::value<std::string>& one) {
+            inherited, [&](const toml::value<std::string>& one) {
                 std::string_view text = one.get();
                 const bool without = !text.empty() && text[0] == '!';
                 if (without)
@@ -313,8 +315,9 @@ void Values::mapping(const toml::node& node, const std::string& key, std::option
 
 void Values::filesystems(const toml::node& node, const std::string& key,
                          std::vector<std::uint32_t>& out) {
+    const bool inherited = !out.empty();
     out.clear();
-    strings(node, key, "the name of a filesystem, or an array of names",
+    strings(node, key, "the name of a filesystem, or an array of names", inherited,
             [&](const toml::value<std::string>& one) {
                 if (const Word* found =
                         word(one, key, "filesystem", filesystem_words, one.get(), 0))

@@ -45,13 +45,14 @@ class Values {
     void on_advice(const toml::node& node, const std::string& key, OnAdvice& out);
 
   private:
-    // Calls each(string) for a string, or for every string of an array.
+    // Calls each(string) for a string, or for every string of an array. An empty array takes
+    // back what [defaults] say; if they say nothing it is an error.
     template <class Each>
     void strings(const toml::node& node, const std::string& key, const std::string& expected,
-                 Each each);
+                 bool may_be_empty, Each each);
     const Word* word(const toml::node& node, const std::string& key, const char* kind, Words words);
-    const Word* word(const toml::value<std::string>& node, const std::string& key,
-                     const char* kind, Words words, std::string_view text, std::size_t skipped);
+    const Word* word(const toml::value<std::string>& node, const std::string& key, const char* kind,
+                     Words words, std::string_view text, std::size_t skipped);
     void glob(const toml::value<std::string>& node, const std::string& key, bool plain,
               std::vector<Glob>& out);
     // An integer or a string; false after a report.

@@ -60,6 +60,45 @@ TEST(Glob, HomeIsTakenLiterally) {
     EXPECT_FALSE(glob->matches("/hxa/f"));
 }
 
+TEST(Glob, DotsAndSlashesThatCanMatch) {
+    GlobError error;
+    for (const char* glob : {"/a/...", "/a/.*", "/a/.b", "/a/?", "/a/b.", "/a/[.]b", "/.a/..b",
+                             "/a{,/b}", "/a/{,b/}c", "**", "/**", "/a\\/b", "/a/.[.]x"})
+        EXPECT_TRUE(Glob::compile(glob, "", error)) << glob << ": " << error.what;
+    for (const char* home : {"/", "/h/", "/h//"})
+        EXPECT_TRUE(Glob::compile("~/x", home, error)) << home << ": " << error.what;
+    EXPECT_TRUE(Glob::compile("~/x", "/", error)->matches("/x"));
+    EXPECT_TRUE(Glob::compile("~/x", "/h//", error)->matches("/h/x"));
+}
+
+class PlainGlobMatch : public testing::TestWithParam<Case> {};
+
+TEST_P(PlainGlobMatch, Table) {
+    const Case& c = GetParam();
+    GlobError error;
+    const auto glob = Glob::compile_plain(c.glob, error);
+    ASSERT_TRUE(glob) << c.glob << ": " << error.what;
+    EXPECT_EQ(glob->matches(c.path), c.matches) << c.glob << " on " << c.path;
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Table, PlainGlobMatch,
+    testing::Values(Case{"rg", "rg", true}, Case{"rg", "rga", false}, Case{"rg*", "rga", true},
+                    Case{"*", "", true}, Case{"", "", true}, Case{"", "a", false},
+                    Case{"--data=*", "--data=/a/b", true}, Case{"**x", "/a/b/x", true},
+                    Case{"***", "a", true}, Case{"a?b", "a/b", true}, Case{"a[/]b", "a/b", true},
+                    Case{"a[!x]b", "a/b", true}, Case{"~/x", "~/x", true},
+                    Case{"a//b/", "a//b/", true}, Case{"--{fast,slow}", "--slow", true},
+                    Case{"--{fast,slow}", "--slower", false}, Case{"*a*b*", "xxaxxbxx", true},
+                    Case{"*a*b*", "xxbxxa", false}, Case{"**/a", "a", false}));
+
+TEST(PlainGlob, Refused) {
+    GlobError error;
+    for (const char* glob : {"a[", "{a", "a}", "a\\", "[z-a]"})
+        EXPECT_FALSE(Glob::compile_plain(glob, error)) << glob;
+    EXPECT_FALSE(Glob::compile_plain(std::string(4097, 'a'), error));
+}
+
 TEST(Glob, ManyStarsStayFast) {
     GlobError error;
     const auto glob = Glob::compile("/*a*a*a*a*a*a*a*a*a*a*a*a/**/b**b**b**b**b**c", "", error);
@@ -94,6 +133,11 @@ INSTANTIATE_TEST_SUITE_P(
                     Bad{"/[z-a]", 2, "backwards"}, Bad{"/[a/b]", 3, "'/'"},
                     Bad{"a/b", 0, "relative"}, Bad{"*.db", 0, "'*' in front"},
                     Bad{"{/a,b}", 0, "relative"}, Bad{"~/x", 0, "HOME"}, Bad{"~bob/x", 1, "user"},
+                    Bad{"/a//b", 3, "'//'"}, Bad{"/a/../b", 3, "'..'"}, Bad{"/a/./b", 3, "'.'"},
+                    Bad{"/a/", 3, "ends in '/'"}, Bad{"/", 1, "ends in '/'"},
+                    Bad{"**/", 3, "ends in '/'"}, Bad{"/a/..", 3, "'..'"}, Bad{"/a/.", 3, "'.'"},
+                    Bad{"/a/\\../b", 3, "'..'"}, Bad{"/a\\//b", 4, "'//'"},
+                    Bad{"/a/{,b}/c", 0, "'//'"}, Bad{"**/./x", 3, "'.'"},
                     Bad{"/{a,b,c,d}{a,b,c,d}{a,b,c,d}{a,b,c,d}{a,b}", 0, "256"}));
 
 } // namespace
