@@ -78,7 +78,7 @@ std::optional<Slip> bare_value(const Spot& spot) {
     if (word[0] == '=')
         return Slip{"'=' twice", "one '=' between key and value", {}, start};
     if (word.substr(0, 2) == "\xe2\x80") // the block of typographic quotes
-        return Slip{"a typographic quote", "a plain \" or '", "an editor for text put it there",
+        return Slip{"a typographic quote", "a plain \" or '", "word processors put it there",
                     start};
     if (word[0] == '"' || word[0] == '\'')
         return std::nullopt;

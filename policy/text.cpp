@@ -89,6 +89,19 @@ constexpr Word on_advices[] = {
 
 constexpr Word read_aheads[] = {{"off", 0}, {"default", 1}};
 
+// A file's own bytes are quoted in messages: they must not steer a terminal.
+std::string printable(const std::string& text) {
+    std::string out;
+    for (const char c : text) {
+        const auto byte = static_cast<unsigned char>(c);
+        if (byte >= 0x20 && byte != 0x7f)
+            out += c;
+        else
+            out += {'\\', 'x', "0123456789abcdef"[byte >> 4], "0123456789abcdef"[byte & 15]};
+    }
+    return out;
+}
+
 } // namespace
 
 constinit const Words action_words = actions;
@@ -150,7 +163,7 @@ std::string to_string(const Error& error) {
     out += error.what + "; expected " + error.expected;
     if (!error.hint.empty())
         out += ". HINT: " + error.hint;
-    return out;
+    return printable(out);
 }
 
 } // namespace pagepatrol
