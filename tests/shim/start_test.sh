@@ -43,7 +43,7 @@ TOML
 check 'program runs with a bad policy' xxx "$(preloaded "$scratch/bad.toml" "$EARLY" "$scratch/data" 2>"$scratch/stderr")"
 check 'both errors and the consequence' \
     "pagepatrol: $scratch/bad.toml:3:11: rule[1].path: bad glob \"/a[\": '[' is never closed; expected a ']'. HINT: write \\[ for the character
-pagepatrol: $scratch/bad.toml:4:10: rule[1].action: unknown action \"pim\"; expected one of: pin, activate, deactivate, stream, none. HINT: did you mean \"pin\"?
+pagepatrol: $scratch/bad.toml:4:10: rule[1].action: unknown action \"pim\"; expected one of: pin, activate, deactivate, stream, prefetch, evict, unpin, none. HINT: did you mean \"pin\"?
 pagepatrol: the program runs without policy" "$(cat "$scratch/stderr")"
 check 'missing policy file' 1 "$(preloaded "$scratch/nowhere.toml" "$EARLY" "$scratch/data" 2>&1 >/dev/null | grep -c "nowhere.toml: can't be opened: No such file")"
 check 'file that stays closed to us' 1 "$(preloaded "$scratch" "$EARLY" "$scratch/data" 2>&1 >/dev/null | grep -c 'not a regular file')"

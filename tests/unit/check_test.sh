@@ -79,14 +79,14 @@ XDG_CONFIG_HOME=$scratch/config HOME=$scratch/home
 export XDG_CONFIG_HOME HOME
 unset PAGEPATROL_POLICY
 program=$(realpath "$(command -v ls)")
-name=${program##*/}
+tool=${program##*/}
 check 'nothing found' 0 "$program: no policy" "$PPCTL" check --for ls
 mkdir -p config/pagepatrol home/.config/pagepatrol
-cp good.toml "home/.config/pagepatrol/$name.toml"
-check 'where it was not' 0 "$scratch/config/pagepatrol/$name.toml: not there" "$PPCTL" check --for ls
-check 'where it was' 0 "$scratch/home/.config/pagepatrol/$name.toml: 2 rules, ok" "$PPCTL" check --for ls
+cp good.toml "home/.config/pagepatrol/$tool.toml"
+check 'where it was not' 0 "$scratch/config/pagepatrol/$tool.toml: not there" "$PPCTL" check --for ls
+check 'where it was' 0 "$scratch/home/.config/pagepatrol/$tool.toml: 2 rules, ok" "$PPCTL" check --for ls
 check 'for another program' 0 "its [app] is not for $program" "$PPCTL" check --for ls
-cp bad.toml "config/pagepatrol/$name.toml"
+cp bad.toml "config/pagepatrol/$tool.toml"
 check 'a wrong one is not passed over' 1 'unknown action' "$PPCTL" check --for ls
 PAGEPATROL_POLICY='' check 'set and empty' 0 'PAGEPATROL_POLICY is empty' "$PPCTL" check --for ls
 check 'no such program' 1 'no program /no/such' "$PPCTL" check --for /no/such
