@@ -4,6 +4,7 @@
 // order. The shim takes the first that exists; ppctl check --for tells it.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 
