@@ -1,18 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Finds and reads the policy of this program: in the constructor, once. The only
-// part of the shim that allocates.
+// Finds the policy of this program, and reads it: in the constructor, and again
+// when its file has changed. The only part of the shim that allocates, from memory
+// of its own (runtime.hpp).
 #pragma once
 
-namespace pagepatrol {
+#include "core.hpp"
 
-struct Policy;
+namespace pagepatrol::config {
 
-namespace config {
+// The policy to apply, or nullptr (none, one for other programs, or one with errors, which have
+// been reported). Sets log::verbose and the door as the environment says, and `source` to how
+// the policy is read anew. `arguments` as main() has them.
+const Policy* find(int count, char** arguments, core::Source& source) noexcept;
 
-// The policy to apply, or nullptr (none, or one with errors, which have been reported). Never
-// freed. Sets log::verbose and the door as the environment says.
-const Policy* find() noexcept;
-
-} // namespace config
-} // namespace pagepatrol
+} // namespace pagepatrol::config

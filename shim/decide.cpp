@@ -1,15 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// See decide.hpp. An answer is keyed by device, inode, size and ctime: a renamed,
-// replaced or grown file, and a new file with an old inode number, are asked about
-// again. Accepted: renaming a folder above a file does not change the file's
-// ctime, so the answer stays until the file changes.
+// See decide.hpp. An answer is keyed by device, inode, size and ctime, and by how
+// the file is mapped: a renamed, replaced or grown file, and a new file with an old
+// inode number, are asked about again. Accepted: renaming a folder above a file
+// does not change the file's ctime, so the answer stays until the file changes.
+//
+// Files without storage (memfd, /dev/shm, System V memory) have no rule: what is
+// dropped of them goes to swap, or can't go at all. hugetlbfs has no page cache
+// that reclaim would look at, device files have none at all (the caller sees to it).
 #include "decide.hpp"
 
 #include "log.hpp"
-#include "policy.hpp"
 #include "sys.hpp"
 
+#include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <linux/magic.h>
 
@@ -19,47 +24,74 @@ namespace {
 constexpr std::uint32_t cache_slots = 256; // direct-mapped; a power of two
 constexpr unsigned max_left_alone = 4;
 
-struct Answer {
-    std::uint64_t device, inode, size;
-    std::int64_t seconds, nanoseconds; // ctime
-    const Rule* rule;
-    bool valid;
-};
-
 const Policy* policy = nullptr;
+std::uint64_t page = 4096;       // bytes
+bool filesystems_matter = false; // to some rule
 Answer cache[cache_slots];
+Answer unremembered;
+std::atomic<bool> splits_{false};
 struct File {
     std::uint64_t device, inode;
 };
-File left_alone[max_left_alone]; // inode 0 is none
+File ours[max_left_alone]; // inode 0 is none
 char path_buffer[4096 + 16];
 
-Answer& slot(const struct ::stat& st) noexcept {
-    std::uint64_t h = (st.st_ino ^ (st.st_dev << 32)) * 0x9e3779b97f4a7c15ull;
-    return cache[h >> 56 & (cache_slots - 1)];
+Answer& slot(const struct ::stat& st, How how) noexcept {
+    const std::uint64_t key = st.st_ino ^ (st.st_dev << 32) ^
+                              (static_cast<std::uint64_t>(how.prot & 7) << 60) ^
+                              (static_cast<std::uint64_t>(how.shared) << 59);
+    return cache[key * 0x9e3779b97f4a7c15ull >> 56 & (cache_slots - 1)];
 }
 
 bool starts_with(std::string_view s, std::string_view head) noexcept {
     return s.substr(0, head.size()) == head;
 }
 
-// Files without storage behind them: what is dropped of them goes to swap, or can't go at all.
-bool has_storage(std::string_view path) noexcept {
-    return !starts_with(path, "/memfd:") && !starts_with(path, "/dev/") &&
-           !starts_with(path, "/SYSV") && !starts_with(path, "/proc/") &&
-           !starts_with(path, "/sys/");
+// Segments -> whole pages: a boundary goes down to the page it is in, so that two rules never
+// get the same page; but the end of the file has its last page.
+std::uint8_t to_pages(Answer& answer, std::size_t count) noexcept {
+    std::uint8_t kept = 0;
+    for (std::size_t i = 0; i < count; ++i) {
+        Segment part = answer.parts[i];
+        if (part.start != 0 || part.end != UINT64_MAX)
+            splits_.store(true, std::memory_order_relaxed);
+        part.start &= ~(page - 1);
+        if (part.end != UINT64_MAX) {
+            const bool last = i + 1 == count && part.end >= answer.size;
+            part.end = (part.end + (last ? page - 1 : 0)) & ~(page - 1);
+        }
+        if (part.start < part.end)
+            answer.parts[kept++] = part;
+    }
+    return kept;
 }
 
-const Rule* ask(std::string_view path, const struct ::stat& st) noexcept {
-    for (const File& file : left_alone)
-        if (file.inode != 0 && file.inode == st.st_ino && file.device == st.st_dev)
-            return nullptr;
-    if (path.empty() || path[0] != '/' || !has_storage(path))
-        return nullptr;
-    Segment segments[max_segments];
-    const std::size_t n = match(*policy, {path, static_cast<std::uint64_t>(st.st_size)}, segments);
-    const Rule* rule = n ? segments[0].rule : nullptr;
-    return rule && rule->action != Action::none ? rule : nullptr;
+// The file system is asked about only for files that a rule wants. `find` gives its number.
+template <class Find> void ask(Answer& answer, std::string_view path, How how, Find find) noexcept {
+    if (!policy || path.empty() || path[0] != '/' || !has_storage(path))
+        return;
+    MappedFile file;
+    file.path = path;
+    file.size = answer.size;
+    file.prot = how.prot;
+    file.shared = how.shared;
+    file.filesystem = 0; // matches any
+    std::size_t count = match(*policy, file, answer.parts);
+    if (count == 0)
+        return;
+    file.filesystem = find();
+    if (file.filesystem == HUGETLBFS_MAGIC)
+        return;
+    if (filesystems_matter)
+        count = match(*policy, file, answer.parts);
+    answer.count = to_pages(answer, count);
+}
+
+std::string_view without_deleted(std::string_view path) noexcept {
+    constexpr std::string_view deleted = " (deleted)";
+    if (path.size() > deleted.size() && path.substr(path.size() - deleted.size()) == deleted)
+        path.remove_suffix(deleted.size());
+    return path;
 }
 
 std::string_view descriptor_path(int fd, const struct ::stat& st) noexcept {
@@ -77,46 +109,103 @@ std::string_view descriptor_path(int fd, const struct ::stat& st) noexcept {
                         << " can't be read; no rule applies. HINT: /proc has to be mounted";
         return {};
     }
-    std::string_view path(path_buffer, static_cast<std::size_t>(size));
+    const std::string_view path(path_buffer, static_cast<std::size_t>(size));
     // an unlinked file is what it was: matched by the name it had
-    constexpr std::string_view deleted = " (deleted)";
-    if (st.st_nlink == 0 && path.size() > deleted.size() &&
-        path.substr(path.size() - deleted.size()) == deleted)
-        path.remove_suffix(deleted.size());
-    return path;
+    return st.st_nlink == 0 ? without_deleted(path) : path;
+}
+
+bool same(const Answer& answer, const struct ::stat& st, How how) noexcept {
+    return answer.valid && answer.inode == st.st_ino && answer.device == st.st_dev &&
+           answer.size == static_cast<std::uint64_t>(st.st_size) &&
+           answer.seconds == st.st_ctim.tv_sec && answer.nanoseconds == st.st_ctim.tv_nsec &&
+           answer.prot == (how.prot & 7) && answer.shared == how.shared;
+}
+
+// A file with several names may come by another one next time: not remembered.
+Answer& begin(const struct ::stat& st, How how) noexcept {
+    Answer& answer = st.st_nlink <= 1 ? slot(st, how) : unremembered;
+    answer.device = st.st_dev;
+    answer.inode = st.st_ino;
+    answer.size = static_cast<std::uint64_t>(st.st_size);
+    answer.seconds = st.st_ctim.tv_sec;
+    answer.nanoseconds = st.st_ctim.tv_nsec;
+    answer.prot = static_cast<std::uint8_t>(how.prot & 7);
+    answer.shared = how.shared;
+    answer.valid = st.st_nlink <= 1;
+    answer.count = 0;
+    return answer;
 }
 
 } // namespace
 
-void set_policy(const Policy* p) noexcept {
+void set_policy(const Policy* p, std::uint64_t page_size) noexcept {
     policy = p;
+    page = page_size;
+    filesystems_matter = false;
+    if (policy)
+        for (const Rule& rule : policy->rules)
+            filesystems_matter = filesystems_matter || !rule.filesystems.empty();
+    for (Answer& answer : cache)
+        if (answer.valid) // untouched pages stay untouched
+            answer.valid = false;
 }
 
 void leave_alone(const struct ::stat& st) noexcept {
-    for (File& file : left_alone)
+    for (File& file : ours)
         if (file.inode == 0) {
             file = {st.st_dev, st.st_ino};
             return;
         }
 }
 
-const Rule* by_descriptor(int fd, const struct ::stat& st) noexcept {
-    const auto size = static_cast<std::uint64_t>(st.st_size);
-    Answer& answer = slot(st);
-    if (answer.valid && answer.inode == st.st_ino && answer.device == st.st_dev &&
-        answer.size == size && answer.seconds == st.st_ctim.tv_sec &&
-        answer.nanoseconds == st.st_ctim.tv_nsec)
-        return answer.rule;
-    const Rule* rule =
-        sys::filesystem_magic(fd) == HUGETLBFS_MAGIC ? nullptr : ask(descriptor_path(fd, st), st);
-    // a file with several names may come by another one next time
-    if (st.st_nlink <= 1)
-        answer = {st.st_dev, st.st_ino, size, st.st_ctim.tv_sec, st.st_ctim.tv_nsec, rule, true};
-    return rule;
+bool left_alone(const struct ::stat& st) noexcept {
+    for (const File& file : ours)
+        if (file.inode != 0 && file.inode == st.st_ino && file.device == st.st_dev)
+            return true;
+    return false;
 }
 
-const Rule* by_path(const char* path, const struct ::stat& st) noexcept {
-    return ask(path, st);
+bool splits() noexcept {
+    return splits_.load(std::memory_order_relaxed);
+}
+
+bool has_storage(std::string_view path) noexcept {
+    return !starts_with(path, "/memfd:") && !starts_with(path, "/dev/") &&
+           !starts_with(path, "/SYSV") && !starts_with(path, "/proc/") &&
+           !starts_with(path, "/sys/");
+}
+
+const Answer& by_descriptor(int fd, const struct ::stat& st, How how, bool& fresh) noexcept {
+    Answer& known = slot(st, how);
+    fresh = !same(known, st, how);
+    if (!fresh)
+        return known;
+    Answer& answer = begin(st, how);
+    if (!left_alone(st))
+        ask(answer, descriptor_path(fd, st), how, [fd] { return sys::filesystem(fd); });
+    return answer;
+}
+
+const Answer& by_path(const char* path, const struct ::stat& st, How how) noexcept {
+    Answer& known = slot(st, how);
+    if (same(known, st, how))
+        return known;
+    Answer& answer = begin(st, how);
+    if (!left_alone(st))
+        ask(answer, path, how, [path] { return sys::filesystem(path); });
+    return answer;
+}
+
+const Answer& by_old_name(std::string_view path, std::uint64_t device, std::uint64_t inode,
+                          std::uint64_t size, How how) noexcept {
+    struct ::stat st = {};
+    st.st_dev = device;
+    st.st_ino = inode;
+    st.st_size = static_cast<off_t>(size);
+    st.st_nlink = 2; // not to be remembered
+    Answer& answer = begin(st, how);
+    ask(answer, without_deleted(path), how, [] { return 0u; });
+    return answer;
 }
 
 } // namespace pagepatrol::decide

@@ -5,14 +5,13 @@
 // Calls that arrive before the constructor ran see `active` false and pass.
 #undef _FILE_OFFSET_BITS // mmap and mmap64 are two symbols here
 #undef _FORTIFY_SOURCE
+#include "begin.hpp"
 #include "config.hpp"
 #include "core.hpp"
-#include "guard.hpp"
 #include "sys.hpp"
 
 #include <cerrno>
 #include <cstdarg>
-#include <pthread.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
 
@@ -44,11 +43,12 @@ long advise(void* addr, size_t len, int advice) noexcept {
     return active() ? core::advise(addr, len, advice) : sys::madvise(addr, len, advice);
 }
 
-[[gnu::constructor]] void begin() noexcept {
+// glibc gives constructors what it gives main()
+[[gnu::constructor]] void begin(int argc, char** argv, char**) noexcept {
     const int kept = errno;
-    if (const Policy* policy = config::find()) {
-        pthread_atfork(Guard::before_fork, Guard::after_fork, Guard::after_fork);
-        core::start(*policy, getauxval(AT_PAGESZ));
+    core::Source source = {};
+    if (const Policy* policy = config::find(argc, argv, source)) {
+        start_core(policy, &source);
         core::catch_up(reinterpret_cast<const void*>(&begin),
                        reinterpret_cast<const void*>(getauxval(AT_BASE)));
     }

@@ -30,7 +30,16 @@ class Line {
     std::size_t size_ = 0;
 };
 
-enum Kind : unsigned { no_kernel_side, refused, too_many_ranges, no_proc, no_policy };
+enum Kind : unsigned {
+    no_kernel_side,
+    refused,
+    too_many_ranges,
+    no_proc,
+    no_policy,
+    limited_by_rule,
+    limited_by_process,
+    limited_by_user
+};
 
 // True the first time it is asked for that kind.
 bool first(Kind kind) noexcept;

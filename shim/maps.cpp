@@ -8,12 +8,12 @@
 
 #include <cerrno>
 #include <cstring>
+#include <sys/mman.h>
 
 namespace pagepatrol::maps {
 namespace {
 
 char buffer[3 * 4096]; // a line is at most a path and 80 bytes
-std::uint64_t wanted[2];
 
 bool read_number(char*& p, unsigned base, char after, std::uint64_t& out) noexcept {
     out = 0;
@@ -28,7 +28,10 @@ bool read_number(char*& p, unsigned base, char after, std::uint64_t& out) noexce
             break;
         out = out * base + digit;
     }
-    return p != first && *p++ == after;
+    if (p == first || (after != 0 && *p != after))
+        return false;
+    p += after != 0;
+    return true;
 }
 
 } // namespace
@@ -38,22 +41,25 @@ bool parse(char* line, Mapping& out) noexcept {
     char* p = line;
     if (!read_number(p, 16, '-', out.start) || !read_number(p, 16, ' ', out.end))
         return false;
-    for (int i = 0; i < 4; ++i) // permissions
-        if (*p++ == 0)
-            return false;
+    if (std::strlen(p) < 5)
+        return false;
+    out.prot = (p[0] == 'r' ? PROT_READ : 0) | (p[1] == 'w' ? PROT_WRITE : 0) |
+               (p[2] == 'x' ? PROT_EXEC : 0);
+    out.shared = p[3] == 's';
+    p += 4;
     if (*p++ != ' ' || !read_number(p, 16, ' ', out.offset) || !read_number(p, 16, ':', device) ||
-        !read_number(p, 16, ' ', device) || !read_number(p, 10, ' ', out.inode))
+        !read_number(p, 16, ' ', device) || !read_number(p, 10, 0, out.inode))
         return false;
     while (*p == ' ')
         ++p;
     out.path = p;
-    return *p == '/';
+    return true;
 }
 
-void each(void (*visit)(const Mapping&) noexcept) noexcept {
+bool each(void (*visit)(const Mapping&, void*) noexcept, void* context) noexcept {
     const long fd = sys::open("/proc/self/maps");
     if (fd < 0)
-        return;
+        return false;
     std::size_t have = 0;
     for (;;) {
         const long got = sys::read(static_cast<int>(fd), buffer + have, sizeof buffer - have);
@@ -68,7 +74,7 @@ void each(void (*visit)(const Mapping&) noexcept) noexcept {
             *end = 0;
             Mapping mapping;
             if (parse(line, mapping))
-                visit(mapping);
+                visit(mapping, context);
             line = end + 1;
         }
         have = static_cast<std::size_t>(buffer + have - line);
@@ -77,19 +83,23 @@ void each(void (*visit)(const Mapping&) noexcept) noexcept {
         std::memmove(buffer, line, have);
     }
     sys::close(static_cast<int>(fd));
+    return true;
 }
 
 void leave_alone(std::uint64_t own, std::uint64_t loader) noexcept {
-    wanted[0] = own;
-    wanted[1] = loader;
-    each([](const Mapping& mapping) noexcept {
-        // by stat: on overlayfs and btrfs the device in the line is not the file's own
-        struct ::stat st;
-        for (const std::uint64_t address : wanted)
-            if (address >= mapping.start && address < mapping.end &&
-                sys::stat(mapping.path, &st) == 0)
-                decide::leave_alone(st);
-    });
+    std::uint64_t wanted[] = {own, loader};
+    each(
+        [](const Mapping& mapping, void* context) noexcept {
+            // by stat: on overlayfs and btrfs the device in the line is not the file's own
+            struct ::stat st;
+            for (unsigned i = 0; i < 2 && mapping.has_file(); ++i) {
+                const std::uint64_t address = static_cast<std::uint64_t*>(context)[i];
+                if (address >= mapping.start && address < mapping.end &&
+                    sys::stat(mapping.path, &st) == 0)
+                    decide::leave_alone(st);
+            }
+        },
+        wanted);
 }
 
 } // namespace pagepatrol::maps

@@ -7,6 +7,7 @@
 #include "push.hpp"
 
 #include "log.hpp"
+#include "policy.hpp"
 #include "sys.hpp"
 
 #include <algorithm>
@@ -20,13 +21,18 @@ namespace {
 constexpr unsigned busy_tries = 64;       // -EAGAIN: another thread is in the upload program
 constexpr std::uint64_t reopen_ms = 1000; // between two attempts to open the door
 constexpr std::int64_t no_answer = 1;     // what request.result is before the door sets it
-constexpr long high_fd = 512;             // out of the way of programs that count on low numbers
+constexpr const char* limits_file = "/etc/pagepatrol/limits.toml";
+constexpr long high_fd = 512; // out of the way of programs that count on low numbers
 
 const char* door_path = PP_PIN_DOOR;
 int door = -1;
 std::uint32_t door_id = 0;  // the kernel's number of the program behind `door`
 long door_error = 0;        // why it could not be opened
 std::uint64_t next_try = 0; // ms; no attempt before
+bool told = false;          // has the program behind `door` had a table of ours?
+bool quiet = false;
+std::uint32_t process_budget = 0;
+std::uint64_t page = 4096;                               // bytes
 std::uint64_t missed_start = UINT64_MAX, missed_end = 0; // changes not handed over yet
 
 std::uint64_t pointer(const void* p) noexcept {
@@ -54,6 +60,12 @@ void close_door() noexcept {
     door_id = 0;
 }
 
+// The number is not ours any more, and not ours to close.
+void forget_door() noexcept {
+    door = -1;
+    door_id = 0;
+}
+
 long open_door() noexcept {
     const std::uint64_t now = sys::milliseconds();
     if (door_error && now < next_try)
@@ -76,6 +88,7 @@ long open_door() noexcept {
         door = static_cast<int>(fd); // bpf() descriptors are close-on-exec already
     }
     door_id = program_id(door);
+    told = false;
     return door_error = 0;
 }
 
@@ -107,7 +120,37 @@ void widen(const struct pp_range* ranges, std::uint32_t count, std::uint64_t& st
     end = std::max<std::uint64_t>(end, ranges[count - 1].end);
 }
 
+// A request to the upload program, opening the door if need be. `fill` completes it, once the
+// door is open. `answered` says whether it was that program, and in office.
+template <class Fill> long ask(struct pp_request& request, bool& answered, Fill fill) noexcept {
+    long error = 0;
+    // twice: the number may have been reused, or PagePatrol loaded anew, since the last call
+    for (int round = 0; round < 2; ++round) {
+        answered = false;
+        if (door < 0 && (error = open_door()) != 0)
+            break;
+        request = {};
+        request.version = PP_ABI_VERSION;
+        fill(request);
+        error = call_door(request, answered);
+        if (answered && error != -ENODEV)
+            break;
+        if (answered) { // unloaded
+            answered = false;
+            close_door();
+            door_error = error;
+        } else if (error == -EBADF || error == -EINVAL) {
+            forget_door();
+        } else {
+            break;
+        }
+    }
+    return error;
+}
+
 void report(long error, bool have_door) noexcept {
+    if (quiet)
+        return;
     if (!have_door) {
         if (!log::first(log::no_kernel_side))
             return;
@@ -142,14 +185,72 @@ void report(long error, bool have_door) noexcept {
         line << "it is of another version than this library. HINT: `ppctl unload`, then `ppctl "
                 "load` of the same version";
     else if (error == -EDQUOT)
-        line << "this user has too many processes with ranges (quota); this one runs without";
+        line << "this user has as many processes with ranges as one may have; this one runs "
+                "without. HINT: the limit is in "
+             << limits_file;
     else if (error == -E2BIG)
         line << "more ranges than it takes; the last table it took stays";
     else
         line.error(error) << "; the last table it took stays";
 }
 
+// Pages as "72 MiB".
+void memory(log::Line& line, std::uint64_t pages) noexcept {
+    const std::uint64_t kib = pages * (page / 1024);
+    if (kib >= 10 * 1024)
+        line << kib / 1024 << " MiB";
+    else
+        line << kib << " KiB";
+}
+
+// The budgets let less be kept than the table asks for.
+void report_limit(const struct pp_request& request) noexcept {
+    if (quiet || request.limited_by == PP_LIMITED_NO || request.granted >= request.asked)
+        return;
+    const bool by_user = request.limited_by == PP_LIMITED_USER;
+    if (!by_user && !log::verbose)
+        return;
+    const log::Kind kind = by_user                                 ? log::limited_by_user
+                           : request.limited_by == PP_LIMITED_RULE ? log::limited_by_rule
+                                                                   : log::limited_by_process;
+    if (!log::first(kind))
+        return;
+    log::Line line;
+    line << "of ", memory(line, request.asked);
+    line << " to keep ", memory(line, request.granted);
+    if (by_user)
+        line << " fit this user's limit of kept memory; the rest follows the kernel's default. "
+                "HINT: "
+             << limits_file;
+    else if (kind == log::limited_by_rule)
+        line << " fit the budget of their rule";
+    else
+        line << " fit the process's budget";
+}
+
 } // namespace
+
+Quiet::Quiet() noexcept : before_(quiet) {
+    quiet = true;
+}
+
+Quiet::~Quiet() {
+    quiet = before_;
+}
+
+std::uint32_t budget(const Amount& amount, std::uint64_t page_size) noexcept {
+    if (amount.share != 0)
+        return PP_BUDGET_SHARE | std::min<std::uint32_t>(amount.share, PP_BUDGET_WHOLE);
+    if (amount.bytes == 0)
+        return 0;
+    const std::uint64_t pages = std::max<std::uint64_t>(amount.bytes / page_size, 1);
+    return static_cast<std::uint32_t>(std::min<std::uint64_t>(pages, PP_BUDGET_SHARE - 1));
+}
+
+void set_budget(std::uint32_t process, std::uint64_t page_size) noexcept {
+    process_budget = process;
+    page = page_size;
+}
 
 void set_door(const char* path) noexcept {
     door_path = path;
@@ -162,39 +263,22 @@ long table(const struct pp_range* ranges, std::uint32_t count, std::uint64_t sta
         end = std::max(end, missed_end);
     }
     struct pp_request request;
-    long error = 0;
     bool answered = false;
-    // twice: the number may have been reused, or PagePatrol loaded anew, since the last call
-    for (int round = 0; round < 2; ++round) {
-        answered = false;
-        if (door < 0) {
-            if ((error = open_door()) != 0)
-                break;
-            widen(ranges, count, start, end); // a door that was not open knows nothing of us
-        }
-        request = {};
-        request.version = PP_ABI_VERSION;
-        request.op = PP_OP_SET;
-        request.ranges = pointer(ranges);
-        request.nr_ranges = count;
-        request.start = start;
-        request.end = end;
-        error = call_door(request, answered);
-        if (answered && error != -ENODEV)
-            break;
-        if (answered) { // unloaded
-            close_door();
-            door_error = error;
-        } else if (error == -EBADF || error == -EINVAL) {
-            door = -1; // not ours any more: not ours to close
-            door_id = 0;
-        } else {
-            break;
-        }
-    }
+    const long error = ask(request, answered, [&](struct pp_request& r) noexcept {
+        if (!told) // a door that was not open knows nothing of us
+            widen(ranges, count, start, end);
+        r.op = PP_OP_SET;
+        r.ranges = pointer(ranges);
+        r.nr_ranges = count;
+        r.budget = process_budget;
+        r.start = start;
+        r.end = end;
+    });
     if (error == 0) {
         missed_start = UINT64_MAX;
         missed_end = 0;
+        told = true;
+        report_limit(request);
         return 0;
     }
     if (start < end) {
@@ -203,8 +287,19 @@ long table(const struct pp_range* ranges, std::uint32_t count, std::uint64_t sta
     }
     // a program that never got a range across and has none now has lost nothing
     if (count != 0)
-        report(error, answered && error != -ENODEV);
+        report(error, answered);
     return error;
+}
+
+long act(std::uint32_t action, std::uint64_t start, std::uint64_t end) noexcept {
+    struct pp_request request;
+    bool answered = false;
+    return ask(request, answered, [&](struct pp_request& r) noexcept {
+        r.op = PP_OP_ACT;
+        r.action = action;
+        r.start = start;
+        r.end = end;
+    });
 }
 
 } // namespace pagepatrol::push

@@ -6,16 +6,24 @@
 // linked in, and nothing of it has to be initialised in every process.
 #include "runtime.hpp"
 
+#include "sys.hpp"
+
+#include <algorithm>
 #include <charconv>
+#include <csignal>
+#include <cstdint>
 #include <cstdlib>
 #include <memory>
 #include <new>
+#include <sys/mman.h>
+#include <ucontext.h>
 
 namespace pagepatrol::runtime {
 namespace {
 
-// Set while the constructor reads the policy: the only time anything here is called.
+// Set while a policy is read: the only time anything here is called.
 std::jmp_buf* way_out = nullptr;
+Arena* arena = nullptr;
 
 [[noreturn]] void give_up() noexcept {
     if (way_out)
@@ -23,47 +31,143 @@ std::jmp_buf* way_out = nullptr;
     std::abort(); // not reachable: nothing allocates outside of arm() ... disarm()
 }
 
+void* map(std::size_t size) noexcept {
+    const long p =
+        sys::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return sys::failed(p) ? nullptr : reinterpret_cast<void*>(p);
+}
+
+char* up(char* p, std::size_t align) noexcept {
+    const auto n = reinterpret_cast<std::uintptr_t>(p);
+    return p + ((n + align - 1) / align * align - n);
+}
+
+constexpr std::size_t stack_size = 512 * 1024; // only what is touched takes memory
+ucontext_t caller, worker;                     // under the Guard
+void (*work)() noexcept = nullptr;
+
 } // namespace
 
-void arm(std::jmp_buf& out) noexcept {
+bool Arena::grow(std::size_t least) noexcept {
+    constexpr std::size_t page = 64 * 1024; // of every architecture
+    const std::size_t size =
+        (std::max(least, std::min(mapped_, limit / 8)) + page - 1) / page * page;
+    if (size < least || mapped_ + size > limit)
+        return false;
+    auto* chunk = static_cast<Chunk*>(map(size));
+    if (!chunk)
+        return false;
+    *chunk = {chunk_, size};
+    chunk_ = chunk;
+    mapped_ += size;
+    at_ = reinterpret_cast<char*>(chunk + 1);
+    end_ = reinterpret_cast<char*>(chunk) + size;
+    last_ = nullptr;
+    return true;
+}
+
+void* Arena::allocate(std::size_t size, std::size_t align) noexcept {
+    if (size > limit)
+        return nullptr;
+    align = std::max(align, alignof(std::max_align_t));
+    char* p = up(at_, align);
+    if (!at_ || p > end_ || size > static_cast<std::size_t>(end_ - p)) {
+        if (!grow(sizeof(Chunk) + align + size))
+            return nullptr;
+        p = up(at_, align);
+    }
+    last_ = p;
+    at_ = p + size;
+    return p;
+}
+
+void Arena::release(void* p) noexcept {
+    if (p && p == last_) {
+        at_ = last_;
+        last_ = nullptr;
+    }
+}
+
+void Arena::unmap() noexcept {
+    while (chunk_) {
+        Chunk* chunk = chunk_;
+        chunk_ = chunk->before;
+        sys::munmap(chunk, chunk->size);
+    }
+    *this = {};
+}
+
+void arm(Arena& from, std::jmp_buf& out) noexcept {
+    arena = &from;
     way_out = &out;
 }
 void disarm() noexcept {
+    arena = nullptr;
     way_out = nullptr;
+}
+
+// By ucontext, as libc knows what has to go along with a change of stacks (shadow stacks), and
+// changes the signal mask in the same step.
+bool on_own_stack(void (*what)() noexcept) noexcept {
+    void* stack = map(stack_size);
+    if (!stack)
+        return false;
+    bool done = false;
+    if (getcontext(&worker) == 0) {
+        worker.uc_stack.ss_sp = stack;
+        worker.uc_stack.ss_size = stack_size;
+        worker.uc_link = &caller;
+        sigfillset(&worker.uc_sigmask);
+        work = what;
+        makecontext(
+            &worker, [] { work(); }, 0);
+        done = swapcontext(&caller, &worker) == 0;
+    }
+    sys::munmap(stack, stack_size);
+    return done;
 }
 
 } // namespace pagepatrol::runtime
 
-using pagepatrol::runtime::give_up;
+using namespace pagepatrol::runtime;
+
+namespace {
+void* take(std::size_t size, std::size_t align) noexcept {
+    return arena ? arena->allocate(size, align) : nullptr;
+}
+void give_back(void* p) noexcept {
+    if (arena)
+        arena->release(p);
+}
+} // namespace
 
 void* operator new(std::size_t size) {
-    if (void* p = std::malloc(size ? size : 1))
+    if (void* p = take(size, 1))
         return p;
     give_up();
 }
 
 void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
-    return std::malloc(size ? size : 1);
+    return take(size, 1);
 }
 
 void* operator new(std::size_t size, std::align_val_t align) {
-    const auto a = static_cast<std::size_t>(align);
-    if (void* p = std::aligned_alloc(a, (size + a - 1) / a * a))
+    if (void* p = take(size, static_cast<std::size_t>(align)))
         return p;
     give_up();
 }
 
 void operator delete(void* p) noexcept {
-    std::free(p);
+    give_back(p);
 }
 void operator delete(void* p, std::size_t) noexcept {
-    std::free(p);
+    give_back(p);
 }
 void operator delete(void* p, std::align_val_t) noexcept {
-    std::free(p);
+    give_back(p);
 }
 void operator delete(void* p, std::size_t, std::align_val_t) noexcept {
-    std::free(p);
+    give_back(p);
 }
 
 // libstdc++'s own names for "throw"; hidden, so that only this library's containers get them.

@@ -41,8 +41,14 @@ long probe_mapped(std::uint64_t addr, std::size_t len) noexcept {
     return call(SYS_msync, static_cast<long>(addr), static_cast<long>(len), MS_ASYNC);
 }
 
+// What MS_INVALIDATE once did is gone, its check is not.
+long probe_unlocked(std::uint64_t addr, std::size_t len) noexcept {
+    return call(SYS_msync, static_cast<long>(addr), static_cast<long>(len),
+                MS_ASYNC | MS_INVALIDATE);
+}
+
 long open(const char* path) noexcept {
-    return call(SYS_openat, AT_FDCWD, arg(path), O_RDONLY | O_CLOEXEC);
+    return call(SYS_openat, AT_FDCWD, arg(path), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 }
 
 long close(int fd) noexcept {
@@ -66,9 +72,18 @@ long fstat(int fd, struct ::stat* out) noexcept {
     return call(SYS_fstat, fd, arg(out));
 }
 
-long filesystem_magic(int fd) noexcept {
+std::uint32_t filesystem(int fd) noexcept {
     struct statfs s;
-    return call(SYS_fstatfs, fd, arg(&s)) == 0 ? static_cast<long>(s.f_type) : 0;
+    return call(SYS_fstatfs, fd, arg(&s)) == 0 ? static_cast<std::uint32_t>(s.f_type) : 0;
+}
+
+std::uint32_t filesystem(const char* path) noexcept {
+    struct statfs s;
+    return call(SYS_statfs, arg(path), arg(&s)) == 0 ? static_cast<std::uint32_t>(s.f_type) : 0;
+}
+
+long getcwd(char* buffer, std::size_t size) noexcept {
+    return call(SYS_getcwd, arg(buffer), static_cast<long>(size));
 }
 
 long readlink(const char* path, char* buffer, std::size_t size) noexcept {

@@ -55,15 +55,20 @@ long mremap(void* addr, std::size_t old_len, std::size_t new_len, int flags, voi
 long madvise(void* addr, std::size_t len, int advice) noexcept;
 // 0 if every page of the range is mapped, -ENOMEM if not; changes nothing.
 long probe_mapped(std::uint64_t addr, std::size_t len) noexcept;
+// The same, and -EBUSY if a part of it is locked (mlock).
+long probe_unlocked(std::uint64_t addr, std::size_t len) noexcept;
 
-long open(const char* path) noexcept; // read-only, close-on-exec
+// Read-only, close-on-exec; does not hang on a FIFO.
+long open(const char* path) noexcept;
 long close(int fd) noexcept;
 long read(int fd, void* buffer, std::size_t size) noexcept;
 long write(int fd, const void* buffer, std::size_t size) noexcept;
 long stat(const char* path, struct ::stat* out) noexcept;
 long fstat(int fd, struct ::stat* out) noexcept;
-// The number that statfs(2) gives for the file system of an open file; 0 if it can't be had.
-long filesystem_magic(int fd) noexcept;
+// The number that statfs(2) gives for the file's file system; 0 if it can't be had.
+std::uint32_t filesystem(int fd) noexcept;
+std::uint32_t filesystem(const char* path) noexcept;
+long getcwd(char* buffer, std::size_t size) noexcept; // length with its final 0
 long readlink(const char* path, char* buffer, std::size_t size) noexcept;
 long fcntl(int fd, int command, long argument) noexcept;
 long bpf(int command, union ::bpf_attr* attr, unsigned size) noexcept;

@@ -10,8 +10,8 @@
 #include <array>
 #include <cerrno>
 #include <gtest/gtest.h>
+#include <map>
 #include <random>
-#include <set>
 #include <sys/mman.h>
 
 using namespace pagepatrol;
@@ -20,21 +20,48 @@ using fake::page;
 
 namespace {
 
-constexpr int pinned = 10, streamed = 11, other = 12;
+constexpr int pinned = 10, streamed = 11, other = 12, parted = 13;
 
 void* at(std::uint64_t n) {
     return reinterpret_cast<void*>(n);
 }
 
+Rule rule(std::string_view path, Action action) {
+    Rule r;
+    GlobError error;
+    r.path.push_back(*Glob::compile(path, "", error));
+    r.action = action;
+    return r;
+}
+
+Policy policy_of(std::vector<Rule> rules) {
+    Policy p;
+    for (Rule& r : rules) {
+        r.number = static_cast<std::uint16_t>(p.rules.size() + 1);
+        p.rules.push_back(std::move(r));
+    }
+    return p;
+}
+
+// A head that is kept, a tail that is read once, and nothing about what is between: of
+// "/data/parts".
+std::vector<Rule> parts() {
+    Rule head = rule("/data/parts", Action::pin), tail = rule("/data/parts", Action::stream);
+    head.length = Place{static_cast<std::int64_t>(2 * page + 100), 0};
+    tail.offset = Place{-static_cast<std::int64_t>(3 * page), 0};
+    return {head, tail};
+}
+
 const Policy& policy() {
-    static const auto p =
-        parse_policy("schema = 1\n"
-                     "[[rule]]\npath = \"/data/hot*\"\naction = \"pin\"\n"
-                     "[[rule]]\npath = \"/data/scan*\"\naction = \"stream\"\n"
-                     "[[rule]]\npath = \"/data/none*\"\naction = \"none\"\n"
-                     "[[rule]]\npath = \"/{proc,dev,memfd:}**\"\naction = \"pin\"\n",
-                     "test", "");
-    return *p.value;
+    static const Policy p = [] {
+        std::vector<Rule> rules = {
+            rule("/data/hot*", Action::pin), rule("/data/scan*", Action::stream),
+            rule("/data/none*", Action::none), rule("/{proc,dev,memfd:}**", Action::pin)};
+        for (const Rule& r : parts())
+            rules.push_back(r);
+        return policy_of(rules);
+    }();
+    return p;
 }
 
 std::uint64_t next_inode = 1; // never used again: the shim remembers its answers
@@ -43,10 +70,11 @@ class Core : public testing::Test {
   protected:
     void SetUp() override {
         fake::reset();
-        core::start(policy(), page);
+        core::start(&policy(), page);
         add(pinned, "/data/hot", 8 * page, true);
         add(streamed, "/data/scan", 8 * page - 100, true);
         add(other, "/data/other", 8 * page, false);
+        add(parted, "/data/parts", 12 * page, true);
         kernel.now += 10'000'000; // past every rate limit
     }
     void TearDown() override {
@@ -54,6 +82,7 @@ class Core : public testing::Test {
             ADD_FAILURE() << p;
         // the shim's table outlives a test
         kernel.results.clear();
+        kernel.fail_mmap = kernel.fail_munmap = kernel.fail_mremap = 0;
         kernel.open_error = 0;
         while (!kernel.table.empty())
             core::unmap(at(kernel.table[0].start), kernel.table[0].end - kernel.table[0].start);
@@ -141,17 +170,144 @@ TEST_F(Core, PolicyIsAskedOncePerFile) {
     EXPECT_EQ(kernel.readlinks, 4u);
 }
 
-TEST_F(Core, ClippedAtEndOfFile) {
+TEST_F(Core, CoversTheMappingAndCountsTheFile) {
     auto a = map(streamed, 64);
-    EXPECT_EQ(kernel.table[0].end, a + 8 * page); // the last page is partly backed
+    EXPECT_EQ(kernel.table[0].end, a + 64 * page);
+    EXPECT_EQ(kernel.table[0].pages, 8u); // the last page is partly backed
+    core::unmap(at(a + 7 * page), page);
+    ASSERT_EQ(kernel.table.size(), 2u);
+    EXPECT_EQ(kernel.table[0].pages, 7u);
+    EXPECT_EQ(kernel.table[1].pages, 0u);
     core::unmap(at(a), 64 * page);
     a = map(streamed, 64, 6);
-    EXPECT_EQ(kernel.table[0].end, a + 2 * page);
+    EXPECT_EQ(kernel.table[0].pages, 2u);
     core::unmap(at(a), 64 * page);
-    kernel.events.clear();
-    map(streamed, 4, 8); // wholly behind the end
-    EXPECT_EQ(events(), "mmap ");
+    map(streamed, 4, 8); // wholly behind the end: of use when the file grows
+    ASSERT_EQ(kernel.table.size(), 1u);
+    EXPECT_EQ(kernel.table[0].pages, 0u);
+}
+
+TEST_F(Core, GrownFileIsCountedAtItsNextMapping) {
+    const auto a = map(streamed, 64);
+    kernel.files[streamed].size = 20 * page;
+    map(streamed, 1);
+    EXPECT_EQ(kernel.table[0].start, a);
+    EXPECT_EQ(kernel.table[0].pages, 20u);
+    kernel.files[pinned].size = 9 * page; // grows, but was never mapped: no push
+    const auto pushes = kernel.count("push");
+    core::map(nullptr, page, PROT_READ, MAP_SHARED, other, 0);
+    EXPECT_EQ(kernel.count("push"), pushes);
+}
+
+TEST_F(Core, OnePieceForEachPartOfAFile) {
+    const auto a = map(parted, 12);
+    EXPECT_EQ(kernel.count("push"), 1u);
+    ASSERT_EQ(kernel.table.size(), 2u);
+    EXPECT_EQ(kernel.table[0].start, a);
+    EXPECT_EQ(kernel.table[0].end, a + 2 * page) << "boundaries go down";
+    EXPECT_EQ(kernel.table[0].action, PP_ACTION_PIN);
+    EXPECT_EQ(kernel.table[1].start, a + 9 * page);
+    EXPECT_EQ(kernel.table[1].end, a + 12 * page);
+    EXPECT_EQ(kernel.table[1].action, PP_ACTION_STREAM);
+    core::unmap(at(a), 12 * page);
+    const auto b = map(parted, 2, 8); // file offsets, not addresses
+    ASSERT_EQ(kernel.table.size(), 1u);
+    EXPECT_EQ(kernel.table[0].start, b + page);
+    EXPECT_EQ(kernel.table[0].action, PP_ACTION_STREAM);
+}
+
+TEST_F(Core, PartsThatMeetInAPage) {
+    Rule a = rule("/data/hot", Action::pin), b = rule("/data/hot", Action::stream);
+    a.length = Place{0, 5050}; // 50.5 % of 8 pages: within the fifth
+    const Policy p = policy_of({a, b});
+    core::start(&p, page);
+    const auto m = map(pinned, 8);
+    ASSERT_EQ(kernel.table.size(), 2u);
+    EXPECT_EQ(kernel.table[0].end, m + 4 * page);
+    EXPECT_EQ(kernel.table[1].start, m + 4 * page);
+    EXPECT_EQ(kernel.table[1].end, m + 8 * page);
+    kernel.files[streamed].path = "/data/all";
+    Rule all = rule("/data/all", Action::pin);
+    all.length = Place{0, 10000};
+    const Policy q = policy_of({all});
+    core::start(&q, page);
+    map(streamed, 8);
+    ASSERT_EQ(kernel.table.size(), 3u);
+    EXPECT_EQ(kernel.table[2].pages, 8u) << "100 % has the last page of the file";
+}
+
+TEST_F(Core, GrowingComesUponTheNextPart) {
+    const auto a = map(parted, 1);
+    ASSERT_EQ(kernel.table.size(), 1u);
+    const auto b =
+        static_cast<std::uint64_t>(core::remap(at(a), page, 12 * page, MREMAP_MAYMOVE, nullptr));
+    ASSERT_EQ(kernel.table.size(), 2u);
+    EXPECT_EQ(kernel.table[0].end, b + 2 * page);
+    EXPECT_EQ(kernel.table[1].start, b + 9 * page);
+    core::unmap(at(b), 12 * page);
+    const auto c = map(parted, 1, 4); // no rule's part yet
     EXPECT_TRUE(kernel.table.empty());
+    const auto d =
+        static_cast<std::uint64_t>(core::remap(at(c), page, 8 * page, MREMAP_MAYMOVE, nullptr));
+    ASSERT_EQ(kernel.table.size(), 1u);
+    EXPECT_EQ(kernel.table[0].start, d + 5 * page);
+}
+
+TEST_F(Core, HowItIsMappedAndWhereItLies) {
+    Rule writable = rule("/data/*", Action::pin), lies = rule("/data/*", Action::stream);
+    writable.prot_with = PROT_WRITE;
+    lies.shared = false;
+    lies.filesystems = {0x1234};
+    const Policy p = policy_of({writable, lies});
+    core::start(&p, page);
+    const auto action = [](int fd, int prot, int flags) {
+        const auto a = core::map(nullptr, page, prot, flags, fd, 0);
+        const unsigned is = kernel.table.empty() ? PP_ACTION_NONE : kernel.table[0].action;
+        core::unmap(at(static_cast<std::uint64_t>(a)), page);
+        return is;
+    };
+    for (int i = 0; i < 2; ++i) { // the second time out of memory
+        EXPECT_EQ(action(pinned, PROT_READ, MAP_SHARED), PP_ACTION_NONE);
+        EXPECT_EQ(action(pinned, PROT_READ | PROT_WRITE, MAP_SHARED), PP_ACTION_PIN);
+        EXPECT_EQ(action(pinned, PROT_READ, MAP_PRIVATE), PP_ACTION_NONE);
+    }
+    kernel.files[streamed].filesystem = 0x1234;
+    EXPECT_EQ(action(streamed, PROT_READ, MAP_PRIVATE), PP_ACTION_STREAM);
+    kernel.files[streamed].filesystem = 0x958458f6; // hugetlbfs
+    kernel.files[streamed].ctime = 2;
+    EXPECT_EQ(action(streamed, PROT_READ | PROT_WRITE, MAP_SHARED), PP_ACTION_NONE);
+}
+
+TEST_F(Core, FileSystemIsAskedOnlyOfFilesThatARuleWants) {
+    map(other, 1);
+    EXPECT_EQ(kernel.filesystems_asked, 0u);
+    map(pinned, 1);
+    EXPECT_EQ(kernel.filesystems_asked, 1u);
+}
+
+TEST_F(Core, BudgetAndReadAhead) {
+    Rule a = rule("/data/hot", Action::pin), b = rule("/data/scan", Action::none);
+    a.budget.bytes = 3 * page + 1;
+    a.read_ahead = 0;
+    b.budget.share = 5000;
+    b.read_ahead = 65536;
+    Rule c = rule("/data/other", Action::none), d = rule("/data/parts", Action::unpin);
+    c.read_ahead = kernels_read_ahead;
+    Policy p = policy_of({a, b, c, d});
+    p.budget.bytes = 1; // less than a page: one page
+    kernel.files[streamed].wanted = true;
+    core::start(&p, page);
+    map(pinned, 1);
+    map(streamed, 1);
+    map(other, 1);
+    map(parted, 1);
+    ASSERT_EQ(kernel.table.size(), 2u);
+    EXPECT_EQ(kernel.request.budget, 1u);
+    EXPECT_EQ(kernel.table[0].budget, 3u);
+    EXPECT_EQ(kernel.table[0].read_ahead, 0u);
+    EXPECT_EQ(kernel.table[1].budget, PP_BUDGET_SHARE | 5000);
+    EXPECT_EQ(kernel.table[1].read_ahead, 16u);
+    EXPECT_EQ(kernel.table[1].action, PP_ACTION_NONE);
 }
 
 TEST_F(Core, UnmapTellsTheKernelSideFirst) {
@@ -210,7 +366,8 @@ TEST_F(Core, RemapFollows) {
     const auto id = kernel.table[0].id;
     const auto grown = static_cast<std::uint64_t>(
         core::remap(at(a), 4 * page, 32 * page, MREMAP_MAYMOVE, nullptr));
-    EXPECT_EQ(kernel.table[0].end, grown + 8 * page); // up to the end of the file, no further
+    EXPECT_EQ(kernel.table[0].end, grown + 32 * page);
+    EXPECT_EQ(kernel.table[0].pages, 8u);
     EXPECT_EQ(kernel.table[0].id, id);
     core::map(at(grown + 40 * page), page, 0, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
     const std::uint64_t to = grown + 100 * page;
@@ -299,8 +456,22 @@ TEST_F(Core, CatchUpFromProcMaps) {
     core::catch_up(at(0x50030123), nullptr);
     EXPECT_EQ(events(), "push ");
     ASSERT_EQ(kernel.table.size(), 1u);
+    EXPECT_EQ(kernel.table[0].pages, 4u);
     EXPECT_EQ(kernel.table[0].start, 0x50000000u);
     EXPECT_EQ(kernel.table[0].end, 0x50004000u);
+}
+
+unsigned expected_action(const fake::Page& p) {
+    switch (p.fd) {
+    case pinned:
+        return PP_ACTION_PIN;
+    case streamed:
+        return PP_ACTION_STREAM;
+    case parted:
+        return p.offset < 2 * page ? PP_ACTION_PIN : p.offset >= 9 * page ? PP_ACTION_STREAM : 0;
+    default:
+        return 0;
+    }
 }
 
 // Any sequence of calls: the kernel side knows exactly the pages it should, at every step.
@@ -311,8 +482,8 @@ TEST_F(Core, RandomWalk) {
         auto address = [&] { return at(base + random() % space * page); };
         auto length = [&] { return (1 + random() % 16) * page; };
         for (int step = 0; step < 600; ++step) {
-            const int fd = std::array{pinned, streamed, other}[random() % 3];
-            const auto offset = static_cast<std::int64_t>(random() % 10 * page);
+            const int fd = std::array{pinned, streamed, other, parted}[random() % 4];
+            const auto offset = static_cast<std::int64_t>(random() % 14 * page);
             if (random() % 8 == 0)
                 (std::array{&kernel.fail_mmap, &kernel.fail_munmap,
                             &kernel.fail_mremap})[random() % 3][0] = -ENOMEM;
@@ -347,17 +518,20 @@ TEST_F(Core, RandomWalk) {
             }
             ASSERT_TRUE(kernel.problems.empty())
                 << kernel.problems[0] << ", seed " << seed << " step " << step;
-            std::set<std::uint64_t> expected, seen;
+            std::map<std::uint64_t, unsigned> expected, seen;
             for (const auto& [a, p] : kernel.pages)
-                if (p.fd >= 0 && kernel.files[p.fd].wanted && p.offset < kernel.files[p.fd].size)
-                    expected.insert(a);
-            for (const pp_range& r : kernel.table)
+                if (const unsigned action = expected_action(p))
+                    expected[a] = action;
+            for (const pp_range& r : kernel.table) {
+                std::uint64_t backed = 0;
                 for (std::uint64_t a = r.start; a < r.end; a += page) {
-                    seen.insert(a);
-                    EXPECT_EQ(r.action == PP_ACTION_PIN, kernel.pages[a].fd == pinned);
-                    EXPECT_FALSE(r.action == PP_ACTION_PIN &&
-                                 kernel.pages[a].advice == MADV_RANDOM);
+                    const fake::Page& p = kernel.pages[a];
+                    seen[a] = r.action;
+                    backed += p.offset < kernel.files[p.fd].size;
+                    EXPECT_FALSE(r.action == PP_ACTION_PIN && p.advice == MADV_RANDOM);
                 }
+                EXPECT_EQ(r.pages, backed);
+            }
             ASSERT_EQ(seen, expected) << "seed " << seed << " step " << step;
         }
         kernel.fail_mmap = kernel.fail_munmap = kernel.fail_mremap = 0;

@@ -25,8 +25,8 @@ void Kernel::check() {
     for (const pp_range& r : table)
         for (std::uint64_t a = r.start; a < r.end; a += page) {
             const auto it = pages.find(a);
-            if (it == pages.end() || it->second.fd < 0 || !files[it->second.fd].wanted ||
-                it->second.offset >= files[it->second.fd].size)
+            if (it == pages.end() || it->second.fd < 0 ||
+                (r.rule != 0 && !files[it->second.fd].wanted))
                 problems.push_back("range over foreign memory after " +
                                    (events.empty() ? "?" : events.back()));
         }
@@ -84,7 +84,7 @@ std::string text(std::uint64_t n) {
 
 } // namespace
 
-long mmap(void* addr, std::size_t len, int, int flags, int fd, std::int64_t off) noexcept {
+long mmap(void* addr, std::size_t len, int prot, int flags, int fd, std::int64_t off) noexcept {
     kernel.events.push_back("mmap");
     if (!len || off % static_cast<std::int64_t>(page) ||
         ((flags & MAP_FIXED) && number(addr) % page))
@@ -98,7 +98,8 @@ long mmap(void* addr, std::size_t len, int, int flags, int fd, std::int64_t off)
     for (std::uint64_t a = start; a < start + size; a += page) {
         if (!error)
             kernel.pages[a] = {flags & MAP_ANONYMOUS ? -1 : fd,
-                               static_cast<std::uint64_t>(off) + (a - start)};
+                               static_cast<std::uint64_t>(off) + (a - start), 0,
+                               (flags & MAP_SHARED) != 0, prot};
         else if (kernel.fail_mmap_unmaps)
             kernel.pages.erase(a);
     }
@@ -157,7 +158,7 @@ long mremap(void* addr, std::size_t old_len, std::size_t new_len, int flags, voi
         for (std::uint64_t d = 0; d < old_size; d += page)
             kernel.pages.erase(from + d);
     for (std::uint64_t d = 0; d < new_size; d += page)
-        kernel.pages[start + d] = {head.fd, head.offset + d};
+        kernel.pages[start + d] = {head.fd, head.offset + d, 0, head.shared, head.prot};
     kernel.check();
     return static_cast<long>(start);
 }
@@ -169,10 +170,12 @@ long madvise(void* addr, std::size_t len, int advice) noexcept {
         return -EINVAL;
     long result = 0;
     for (std::uint64_t a = number(addr); a < number(addr) + up(len); a += page)
-        if (const auto it = kernel.pages.find(a); it != kernel.pages.end())
-            it->second.advice = advice;
-        else
+        if (const auto it = kernel.pages.find(a); it == kernel.pages.end())
             result = -ENOMEM;
+        else if (it->second.locked && (advice == MADV_DONTNEED || advice >= MADV_COLD))
+            return -EINVAL;
+        else
+            it->second.advice = advice;
     return result;
 }
 
@@ -183,8 +186,46 @@ long probe_mapped(std::uint64_t addr, std::size_t len) noexcept {
     return 0;
 }
 
+long probe_unlocked(std::uint64_t addr, std::size_t len) noexcept {
+    long result = 0;
+    for (std::uint64_t a = addr; a < addr + len; a += page)
+        if (!kernel.pages.count(a))
+            result = -ENOMEM;
+        else if (kernel.pages[a].locked)
+            return -EBUSY;
+    return result;
+}
+
+static std::string made_from_pages() {
+    std::string out;
+    for (auto it = kernel.pages.begin(); it != kernel.pages.end();) {
+        const auto first = it;
+        const fake::Page& p = first->second;
+        std::uint64_t end = first->first;
+        for (; it != kernel.pages.end() && it->first == end && it->second.fd == p.fd &&
+               it->second.shared == p.shared && it->second.prot == p.prot &&
+               (p.fd < 0 || it->second.offset == p.offset + (end - first->first));
+             ++it)
+            end += page;
+        char line[512];
+        if (p.fd < 0) {
+            snprintf(line, sizeof line, "%lx-%lx rw-p 00000000 00:00 0 \n", first->first, end);
+        } else {
+            const fake::File& f = kernel.files[p.fd];
+            snprintf(line, sizeof line, "%lx-%lx %c%c-%c %08lx 08:01 %lu    %s%s\n", first->first,
+                     end, p.prot & PROT_READ ? 'r' : '-', p.prot & PROT_WRITE ? 'w' : '-',
+                     p.shared ? 's' : 'p', p.offset, f.inode, f.path.c_str(),
+                     f.links ? "" : " (deleted)");
+        }
+        out += line;
+    }
+    return out;
+}
+
 long open(const char*) noexcept {
+    ++kernel.maps_opened;
     kernel.maps_read = 0;
+    kernel.maps_text = kernel.maps.empty() ? made_from_pages() : kernel.maps;
     return 1000;
 }
 
@@ -196,8 +237,8 @@ long close(int fd) noexcept {
 
 long read(int, void* buffer, std::size_t size) noexcept {
     const std::size_t n =
-        std::min({size, kernel.maps.size() - kernel.maps_read, std::size_t{100}}); // short
-    std::memcpy(buffer, kernel.maps.data() + kernel.maps_read, n);
+        std::min({size, kernel.maps_text.size() - kernel.maps_read, std::size_t{100}}); // short
+    std::memcpy(buffer, kernel.maps_text.data() + kernel.maps_read, n);
     kernel.maps_read += n;
     return static_cast<long>(n);
 }
@@ -215,11 +256,13 @@ static void fill(const fake::File& f, struct ::stat* out) {
     out->st_mode = f.mode;
     out->st_nlink = f.links;
     out->st_ctim.tv_sec = f.ctime;
+    out->st_mtim.tv_sec = f.mtime;
 }
 
 long stat(const char* path, struct ::stat* out) noexcept {
+    ++kernel.stats;
     for (const auto& [fd, f] : kernel.files)
-        if (f.path == path)
+        if (f.path == path && f.links)
             return fill(f, out), 0;
     return -ENOENT;
 }
@@ -229,8 +272,20 @@ long fstat(int fd, struct ::stat* out) noexcept {
     return it == kernel.files.end() ? -EBADF : (fill(it->second, out), 0);
 }
 
-long filesystem_magic(int) noexcept {
-    return 0xef53;
+std::uint32_t filesystem(int fd) noexcept {
+    ++kernel.filesystems_asked;
+    return kernel.files.count(fd) ? kernel.files[fd].filesystem : 0;
+}
+
+std::uint32_t filesystem(const char* path) noexcept {
+    for (const auto& [fd, f] : kernel.files)
+        if (f.path == path)
+            return filesystem(fd);
+    return 0;
+}
+
+long getcwd(char*, std::size_t) noexcept {
+    return -ENOENT;
 }
 
 long readlink(const char* path, char* buffer, std::size_t size) noexcept {
@@ -287,6 +342,15 @@ long bpf(int command, union ::bpf_attr* attr, unsigned) noexcept {
             if (request.result)
                 return 0;
         }
+        kernel.request = request;
+        if (request.op == PP_OP_ACT) {
+            kernel.events.push_back("act " + std::to_string(request.action) + " " +
+                                    text(request.start) + "-" + text(request.end));
+            return 0;
+        }
+        request.asked = kernel.asked;
+        request.granted = kernel.granted;
+        request.limited_by = kernel.limited_by;
         const auto* ranges = reinterpret_cast<const struct pp_range*>(request.ranges);
         kernel.table.assign(ranges, ranges + request.nr_ranges);
         kernel.events.push_back("push " + text(request.start) + "-" + text(request.end) + " [" +

@@ -26,6 +26,8 @@ struct File {
     std::uint64_t links = 1;
     unsigned mode = 0100644;
     long ctime = 1;
+    long mtime = 1;
+    std::uint32_t filesystem = 0xef53;
     bool wanted = false; // a rule of the test's policy matches it
 };
 
@@ -33,6 +35,9 @@ struct Page {
     int fd; // -1: anonymous
     std::uint64_t offset;
     int advice = 0;
+    bool shared = true;
+    int prot = 1;
+    bool locked = false;
     bool operator==(const Page&) const = default;
 };
 
@@ -43,8 +48,10 @@ struct Kernel {
     std::vector<std::string> events;     // "munmap", "push 0x1000-0x2000 [1]"
     std::vector<std::string> problems;   // broken promises
     std::string output;                  // what went to stderr
-    std::string maps;                    // /proc/self/maps
+    std::string maps;                    // /proc/self/maps; empty: made from `pages`
+    std::string maps_text;               // ... as it is being read
     std::size_t maps_read = 0;
+    unsigned maps_opened = 0, filesystems_asked = 0, stats = 0;
     unsigned readlinks = 0, opens = 0, test_runs = 0, closes = 0;
     std::uint64_t now = 1'000'000; // ms
 
@@ -58,6 +65,9 @@ struct Kernel {
     std::map<int, std::uint32_t> programs; // descriptor -> program id
     std::vector<long> results;             // to give in turn, then 0
     bool foreign_program = false;          // runs, but answers nothing
+    struct pp_request request = {};        // the last that was answered
+    std::uint64_t asked = 0, granted = 0;  // to answer
+    std::uint32_t limited_by = 0;
 
     void check();
     unsigned count(const std::string& prefix) const;

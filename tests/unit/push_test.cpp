@@ -3,6 +3,8 @@
 // The way to the kernel side when it is missing, comes back, is busy or refuses;
 // and when the program plays with descriptors.
 #include "fake_sys.hpp"
+#include "log.hpp"
+#include "policy.hpp"
 #include "push.hpp"
 
 #include <algorithm>
@@ -14,8 +16,8 @@ using fake::kernel;
 
 namespace {
 
-const pp_range two[] = {{0x1000, 0x2000, 1, PP_ACTION_PIN, 0, 1},
-                        {0x8000, 0x9000, 2, PP_ACTION_PIN, 0, 1}};
+const pp_range two[] = {{0x1000, 0x2000, 1, 1, 0, 1, 0, PP_ACTION_PIN, 0, {}},
+                        {0x8000, 0x9000, 2, 1, 0, 1, 0, PP_ACTION_PIN, 0, {}}};
 
 std::uint64_t clock_ms = 1'000'000;
 
@@ -102,6 +104,55 @@ TEST_F(Push, WhatWasRefusedIsMadeUpFor) {
     EXPECT_EQ(last(), "push 0x1000-0x9000 [2]");
     EXPECT_EQ(push::table(two, 2, 0x8000, 0x9000), 0);
     EXPECT_EQ(last(), "push 0x8000-0x9000 [2]");
+}
+
+TEST_F(Push, Budget) {
+    EXPECT_EQ(push::budget({}, 4096), 0u);
+    EXPECT_EQ(push::budget({1, 0}, 4096), 1u);
+    EXPECT_EQ(push::budget({8191, 0}, 4096), 1u);
+    EXPECT_EQ(push::budget({UINT64_MAX, 0}, 4096), PP_BUDGET_SHARE - 1);
+    EXPECT_EQ(push::budget({0, 7500}, 4096), PP_BUDGET_SHARE | 7500);
+    EXPECT_EQ(push::budget({1, 99999}, 4096), PP_BUDGET_SHARE | PP_BUDGET_WHOLE);
+    push::set_budget(77, 4096);
+    EXPECT_EQ(push::table(two, 2, 0x8000, 0x9000), 0);
+    EXPECT_EQ(kernel.request.budget, 77u);
+    push::set_budget(0, 4096);
+}
+
+TEST_F(Push, UsersLimitIsSaidOnceOthersIfAsked) {
+    kernel.asked = 400 * 256;
+    kernel.granted = 72 * 256;
+    kernel.limited_by = PP_LIMITED_PROCESS;
+    push::table(two, 2, 0x8000, 0x9000);
+    EXPECT_EQ(kernel.output, "");
+    log::verbose = true;
+    push::table(two, 2, 0x8000, 0x9000);
+    push::table(two, 2, 0x8000, 0x9000);
+    log::verbose = false;
+    EXPECT_EQ(kernel.output, "pagepatrol: of 400 MiB to keep 72 MiB fit the process's budget\n");
+    kernel.output.clear();
+    kernel.limited_by = PP_LIMITED_USER;
+    {
+        push::Quiet quiet;
+        push::table(two, 2, 0x8000, 0x9000);
+    }
+    push::table(two, 2, 0x8000, 0x9000);
+    push::table(two, 2, 0x8000, 0x9000);
+    EXPECT_EQ(kernel.output,
+              "pagepatrol: of 400 MiB to keep 72 MiB fit this user's limit of kept memory; the "
+              "rest follows the kernel's default. HINT: /etc/pagepatrol/limits.toml\n");
+}
+
+TEST_F(Push, ActsOnce) {
+    EXPECT_EQ(push::act(PP_ACTION_DEACTIVATE, 0x3000, 0x5000), 0);
+    EXPECT_EQ(last(), "act 3 0x3000-0x5000");
+    kernel.results = {-EOPNOTSUPP};
+    EXPECT_EQ(push::act(PP_ACTION_ACTIVATE, 0x3000, 0x5000), -EOPNOTSUPP);
+    EXPECT_EQ(kernel.output, "") << "who called gets the error";
+    kernel.programs.clear(); // a door opened for this knows no table yet
+    EXPECT_EQ(push::act(PP_ACTION_DEACTIVATE, 0x3000, 0x5000), 0);
+    EXPECT_EQ(push::table(two, 2, 0x8000, 0x9000), 0);
+    EXPECT_EQ(last(), "push 0x1000-0x9000 [2]");
 }
 
 } // namespace

@@ -15,9 +15,17 @@ namespace {
 
 constexpr std::uint64_t page = 4096;
 
-Piece piece(std::uint64_t first, std::uint64_t last, std::uint64_t map_last,
-            std::uint16_t rule = 1) {
-    return {{first * page, last * page, 0, PP_ACTION_PIN, 0, rule}, map_last * page, last * page};
+// Pages [first, last) of a mapping whose file goes on to page `backed`.
+Piece piece(std::uint64_t first, std::uint64_t last, std::uint64_t backed, std::uint16_t rule = 1) {
+    Piece p = {};
+    p.range.start = first * page;
+    p.range.end = last * page;
+    p.range.rule = rule;
+    p.range.action = PP_ACTION_PIN;
+    p.file.origin = first * page - 7 * page; // mapped from page 7 of the file on; may wrap
+    p.file.size = (backed - first + 7) * page - 1;
+    p.file.inode = rule;
+    return p;
 }
 
 void expect_well_formed(const Table& table) {
@@ -27,11 +35,9 @@ void expect_well_formed(const Table& table) {
         const Piece p = table.at(i);
         ASSERT_LE(before, p.range.start);
         ASSERT_LT(p.range.start, p.range.end);
-        ASSERT_LE(p.range.end, p.map_end);
-        ASSERT_LE(p.range.end, p.limit);
         ASSERT_NE(p.range.id, 0u);
         ASSERT_TRUE(ids.insert(p.range.id).second) << "id twice";
-        before = p.map_end;
+        before = p.range.end;
     }
 }
 
@@ -53,14 +59,24 @@ TEST(Table, SplitKeepsTheIdBelowAndHandsOutWhatWasTaken) {
     EXPECT_EQ(table->size(), 0u);
 }
 
-TEST(Table, SlackBehindTheFileIsTrimmedSilently) {
+TEST(Table, PagesFollowTheFile) {
     auto table = std::make_unique<Table>();
-    table->insert(piece(10, 12, 40));
-    EXPECT_TRUE(table->touches(20 * page, 21 * page));
-    EXPECT_FALSE(table->overlaps(20 * page, 21 * page));
-    EXPECT_EQ(table->take_out(20 * page, 30 * page), 0u);
-    EXPECT_EQ(table->at(0).map_end, 20 * page);
-    EXPECT_EQ(table->at(0).range.end, 12 * page);
+    EXPECT_FALSE(table->used());
+    table->insert(piece(2, 40, 12));
+    EXPECT_EQ(table->at(0).range.pages, 10u);
+    EXPECT_EQ(table->take_out(6 * page, 8 * page), 0u);
+    EXPECT_EQ(table->at(0).range.pages, 4u);
+    EXPECT_EQ(table->at(1).range.pages, 4u);
+    table->split(20 * page);
+    EXPECT_EQ(table->at(1).range.pages, 4u);
+    EXPECT_EQ(table->at(2).range.pages, 0u);
+    EXPECT_FALSE(table->resize(0, 2, 1)) << "another file";
+    EXPECT_TRUE(table->resize(0, 1, 1000 * page));
+    EXPECT_EQ(table->at(2).range.pages, 20u);
+    EXPECT_FALSE(table->resize(0, 1, 1001 * page)) << "nothing that shows";
+    table->take_out(0, UINT64_MAX);
+    EXPECT_EQ(table->size(), 0u);
+    EXPECT_TRUE(table->used());
 }
 
 TEST(Table, Full) {
@@ -92,8 +108,8 @@ TEST(Table, AgainstAModelOfPages) {
                     model.erase(p);
                 const std::uint16_t rule = 1 + random() % 5;
                 const std::uint64_t backed = 1 + random() % length;
-                ASSERT_TRUE(table->insert(piece(first, first + backed, first + length, rule)));
-                for (std::uint64_t p = first; p < first + backed; ++p)
+                ASSERT_TRUE(table->insert(piece(first, first + length, first + backed, rule)));
+                for (std::uint64_t p = first; p < first + length; ++p)
                     model[p] = rule;
                 break;
             }
@@ -123,7 +139,7 @@ TEST(Table, AgainstAModelOfPages) {
             bool overlaps = false;
             for (std::uint64_t p = first; p < first + length; ++p)
                 overlaps = overlaps || model.count(p);
-            ASSERT_EQ(table->overlaps(start, end), overlaps);
+            ASSERT_EQ(table->touches(start, end), overlaps);
         }
     }
 }
