@@ -1,111 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What the shim does with each mapping call, over a kernel made of tables
-// (fake_sys.hpp): order of push and real call, clipping, moving, absorbing; and a
+// (fake_sys.hpp): order of push and real call, parts of files, moving; and a
 // random walk through all calls, checked page by page.
-#include "core.hpp"
-#include "fake_sys.hpp"
-#include "policy.hpp"
+#include "core_fixture.hpp"
 
-#include <array>
-#include <cerrno>
-#include <gtest/gtest.h>
 #include <map>
 #include <random>
-#include <sys/mman.h>
 
 using namespace pagepatrol;
-using fake::kernel;
-using fake::page;
 
 namespace {
-
-constexpr int pinned = 10, streamed = 11, other = 12, parted = 13;
-
-void* at(std::uint64_t n) {
-    return reinterpret_cast<void*>(n);
-}
-
-Rule rule(std::string_view path, Action action) {
-    Rule r;
-    GlobError error;
-    r.path.push_back(*Glob::compile(path, "", error));
-    r.action = action;
-    return r;
-}
-
-Policy policy_of(std::vector<Rule> rules) {
-    Policy p;
-    for (Rule& r : rules) {
-        r.number = static_cast<std::uint16_t>(p.rules.size() + 1);
-        p.rules.push_back(std::move(r));
-    }
-    return p;
-}
-
-// A head that is kept, a tail that is read once, and nothing about what is between: of
-// "/data/parts".
-std::vector<Rule> parts() {
-    Rule head = rule("/data/parts", Action::pin), tail = rule("/data/parts", Action::stream);
-    head.length = Place{static_cast<std::int64_t>(2 * page + 100), 0};
-    tail.offset = Place{-static_cast<std::int64_t>(3 * page), 0};
-    return {head, tail};
-}
-
-const Policy& policy() {
-    static const Policy p = [] {
-        std::vector<Rule> rules = {
-            rule("/data/hot*", Action::pin), rule("/data/scan*", Action::stream),
-            rule("/data/none*", Action::none), rule("/{proc,dev,memfd:}**", Action::pin)};
-        for (const Rule& r : parts())
-            rules.push_back(r);
-        return policy_of(rules);
-    }();
-    return p;
-}
-
-std::uint64_t next_inode = 1; // never used again: the shim remembers its answers
-
-class Core : public testing::Test {
-  protected:
-    void SetUp() override {
-        fake::reset();
-        core::start(&policy(), page);
-        add(pinned, "/data/hot", 8 * page, true);
-        add(streamed, "/data/scan", 8 * page - 100, true);
-        add(other, "/data/other", 8 * page, false);
-        add(parted, "/data/parts", 12 * page, true);
-        kernel.now += 10'000'000; // past every rate limit
-    }
-    void TearDown() override {
-        for (const std::string& p : kernel.problems)
-            ADD_FAILURE() << p;
-        // the shim's table outlives a test
-        kernel.results.clear();
-        kernel.fail_mmap = kernel.fail_munmap = kernel.fail_mremap = 0;
-        kernel.open_error = 0;
-        while (!kernel.table.empty())
-            core::unmap(at(kernel.table[0].start), kernel.table[0].end - kernel.table[0].start);
-    }
-    static void add(int fd, std::string path, std::uint64_t size, bool wanted) {
-        fake::File f;
-        f.path = std::move(path);
-        f.size = size;
-        f.inode = next_inode++;
-        f.wanted = wanted;
-        kernel.files[fd] = f;
-    }
-    static std::uint64_t map(int fd, std::uint64_t pages, std::uint64_t offset = 0) {
-        return static_cast<std::uint64_t>(core::map(nullptr, pages * page, PROT_READ, MAP_SHARED,
-                                                    fd, static_cast<std::int64_t>(offset * page)));
-    }
-    static std::string events() {
-        std::string s;
-        for (const std::string& e : kernel.events)
-            s += e.substr(0, e.find(' ')) + " ";
-        return s;
-    }
-};
 
 TEST_F(Core, MapPushesBeforeItReturns) {
     const auto a = map(pinned, 4);
@@ -383,42 +288,6 @@ TEST_F(Core, RemapFollows) {
     EXPECT_EQ(core::remap(at(to), 2 * page, 9 * page, MREMAP_MAYMOVE, nullptr), -ENOMEM);
     ASSERT_EQ(kernel.table.size(), 1u);
     EXPECT_EQ(kernel.table[0].start, to);
-}
-
-TEST_F(Core, RandomAdviceOnAKeptRangeIsAbsorbed) {
-    const auto a = map(pinned, 8);
-    kernel.events.clear();
-    EXPECT_EQ(core::advise(at(a + 2 * page), 2 * page, MADV_RANDOM), 0);
-    ASSERT_EQ(kernel.table.size(), 3u);
-    EXPECT_EQ(kernel.table[0].flags, 0);
-    EXPECT_EQ(kernel.table[1].flags, PP_RANGE_NO_READAHEAD);
-    EXPECT_EQ(kernel.table[1].start, a + 2 * page);
-    EXPECT_EQ(kernel.table[1].end, a + 4 * page);
-    EXPECT_EQ(kernel.table[2].flags, 0);
-    EXPECT_EQ(kernel.count("madvise 1"), 0u);
-    EXPECT_EQ(kernel.count("push"), 1u);
-    EXPECT_EQ(core::advise(at(a + 2 * page), 2 * page, MADV_RANDOM), 0); // nothing new
-    EXPECT_EQ(kernel.count("push"), 1u);
-    EXPECT_EQ(core::advise(at(a), 8 * page, MADV_SEQUENTIAL), 0);
-    EXPECT_EQ(kernel.table[1].flags, 0);
-    EXPECT_EQ(kernel.count("madvise 2"), 0u);
-    EXPECT_EQ(core::advise(at(a + 1), page, MADV_RANDOM), -EINVAL);
-    EXPECT_EQ(core::advise(at(a), 1000 * page, MADV_RANDOM), -ENOMEM); // holes, but done
-    EXPECT_EQ(kernel.table[0].flags, PP_RANGE_NO_READAHEAD);
-    for (const auto& [address, p] : kernel.pages)
-        EXPECT_FALSE(p.fd == pinned && p.advice == MADV_RANDOM);
-}
-
-TEST_F(Core, OtherAdviceAndOtherRangesPass) {
-    const auto a = map(pinned, 2), b = map(streamed, 2), c = map(other, 2);
-    EXPECT_EQ(core::advise(at(a), page, MADV_WILLNEED), 0);
-    EXPECT_EQ(kernel.pages[a].advice, MADV_WILLNEED);
-    EXPECT_EQ(core::advise(at(b), page, MADV_RANDOM), 0);
-    EXPECT_EQ(kernel.pages[b].advice, MADV_RANDOM);
-    EXPECT_EQ(core::advise(at(a), c + 2 * page - a, MADV_RANDOM), 0); // all three at once
-    EXPECT_EQ(kernel.pages[a].advice, MADV_NORMAL);
-    EXPECT_EQ(kernel.pages[b].advice, MADV_RANDOM);
-    EXPECT_EQ(kernel.pages[c].advice, MADV_RANDOM);
 }
 
 TEST_F(Core, StaleRangesGoWhenTheirAddressesComeBack) {
