@@ -181,7 +181,7 @@ const Answer& by_descriptor(int fd, const struct ::stat& st, How how, bool& fres
     if (!fresh)
         return known;
     Answer& answer = begin(st, how);
-    if (!left_alone(st))
+    if (policy && !left_alone(st))
         ask(answer, descriptor_path(fd, st), how, [fd] { return sys::filesystem(fd); });
     return answer;
 }
@@ -191,7 +191,7 @@ const Answer& by_path(const char* path, const struct ::stat& st, How how) noexce
     if (same(known, st, how))
         return known;
     Answer& answer = begin(st, how);
-    if (!left_alone(st))
+    if (policy && !left_alone(st))
         ask(answer, path, how, [path] { return sys::filesystem(path); });
     return answer;
 }

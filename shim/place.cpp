@@ -129,8 +129,11 @@ const decide::Answer* answer_for(const maps::Mapping& mapping, const Piece* old,
                                  std::uint32_t count) noexcept {
     const decide::How how = {mapping.prot, mapping.shared};
     struct ::stat st;
-    if (sys::stat(mapping.path, &st) == 0 && S_ISREG(st.st_mode) && st.st_ino == mapping.inode)
-        return &decide::by_path(mapping.path, st, how);
+    if (sys::stat(mapping.path, &st) == 0 && S_ISREG(st.st_mode) && st.st_ino == mapping.inode) {
+        const decide::Answer& answer = decide::by_path(mapping.path, st, how);
+        table.resize(answer.device, answer.inode, answer.size); // from now on it is remembered
+        return &answer;
+    }
     // deleted or replaced since: still what it was if we knew it
     const Piece* known =
         std::lower_bound(old, old + count, mapping.start,

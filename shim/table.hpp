@@ -31,6 +31,7 @@ struct Piece {
 
 class Table {
   public:
+    // Before anything else.
     void set_page_size(std::uint64_t bytes) noexcept { page_ = bytes; }
     std::uint32_t size() const noexcept { return count_; }
     const struct pp_range* ranges() const noexcept { return ranges_; }
@@ -74,7 +75,7 @@ class Table {
 
     struct pp_range ranges_[PP_MAX_RANGES] = {};
     Backing files_[PP_MAX_RANGES] = {};
-    std::uint64_t page_ = 4096; // bytes
+    std::uint64_t page_ = 0; // bytes; not 0 would have all of this in the library's file
     std::uint32_t count_ = 0;
     std::uint32_t lost_ = 0;
     std::atomic<std::uint32_t> last_id_{0}; // changed under the lock alone

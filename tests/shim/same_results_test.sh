@@ -12,6 +12,17 @@ check 'golden, no policy' "$plain" "$(preloaded '' "$GOLDEN" "$scratch/data")"
 for policy in empty pin stream data; do
     check "golden, $policy" "$plain" "$(preloaded "$scratch/$policy.toml" "$GOLDEN" "$scratch/data" 2>/dev/null)"
 done
+# the words for advice change nothing that the program is told
+for word in ignore pass prefetch evict read-ahead-off; do
+    for action in none pin; do
+        printf 'schema = 1\n[[rule]]\npath = "**"\naction = "%s"\nmadvise = { normal = "%s", random = "%s", sequential = "%s", willneed = "%s", dontneed = "%s", cold = "%s", pageout = "%s" }\n' \
+            $action $word $word $word $word $word $word $word >"$scratch/advice.toml"
+        check "golden, advice: $word, $action" "$plain" \
+            "$(preloaded "$scratch/advice.toml" "$GOLDEN" "$scratch/data" 2>/dev/null)"
+    done
+done
+printf 'schema = 1\n[[rule]]\npath = "**"\nrange = { length = "40%%" }\naction = "pin"\n[[rule]]\npath = "**"\naction = "evict"\n' >"$scratch/parts.toml"
+check 'golden, files in parts' "$plain" "$(preloaded "$scratch/parts.toml" "$GOLDEN" "$scratch/data" 2>/dev/null)"
 printf 'this is not TOML' >"$scratch/broken.toml"
 check 'golden, broken policy' "$plain" "$(preloaded "$scratch/broken.toml" "$GOLDEN" "$scratch/data" 2>/dev/null)"
 

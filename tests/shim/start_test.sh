@@ -52,7 +52,7 @@ check 'file that stays closed to us' 1 "$(preloaded "$scratch" "$EARLY" "$scratc
 seq 256 | sed 's|.*|[[rule]]\npath = "/a/{b,c,d}/**"\naction = "pin"|; 1s/^/schema = 1\n/' >"$scratch/many.toml"
 (
     # shellcheck disable=SC3045
-    ulimit -v 3000 2>/dev/null && preloaded "$scratch/many.toml" /bin/true 2>"$scratch/stderr"
+    ulimit -v 3600 2>/dev/null && preloaded "$scratch/many.toml" /bin/true 2>"$scratch/stderr"
 )
 check 'out of memory while reading: status' 0 $?
 

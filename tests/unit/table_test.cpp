@@ -28,6 +28,12 @@ Piece piece(std::uint64_t first, std::uint64_t last, std::uint64_t backed, std::
     return p;
 }
 
+std::unique_ptr<Table> make_table() {
+    auto table = std::make_unique<Table>();
+    table->set_page_size(page);
+    return table;
+}
+
 void expect_well_formed(const Table& table) {
     std::uint64_t before = 0;
     std::set<std::uint32_t> ids;
@@ -42,7 +48,7 @@ void expect_well_formed(const Table& table) {
 }
 
 TEST(Table, SplitKeepsTheIdBelowAndHandsOutWhatWasTaken) {
-    auto table = std::make_unique<Table>();
+    auto table = make_table();
     ASSERT_TRUE(table->insert(piece(10, 20, 20)));
     const std::uint32_t id = table->at(0).range.id;
     Piece taken[4];
@@ -60,7 +66,7 @@ TEST(Table, SplitKeepsTheIdBelowAndHandsOutWhatWasTaken) {
 }
 
 TEST(Table, PagesFollowTheFile) {
-    auto table = std::make_unique<Table>();
+    auto table = make_table();
     EXPECT_FALSE(table->used());
     table->insert(piece(2, 40, 12));
     EXPECT_EQ(table->at(0).range.pages, 10u);
@@ -80,7 +86,7 @@ TEST(Table, PagesFollowTheFile) {
 }
 
 TEST(Table, Full) {
-    auto table = std::make_unique<Table>();
+    auto table = make_table();
     for (std::uint64_t i = 0; i < PP_MAX_RANGES; ++i)
         ASSERT_TRUE(table->insert(piece(i * 4, i * 4 + 3, i * 4 + 3)));
     EXPECT_FALSE(table->insert(piece(99999, 100000, 100000)));
@@ -94,7 +100,7 @@ TEST(Table, Full) {
 TEST(Table, AgainstAModelOfPages) {
     for (unsigned seed = 1; seed <= 20; ++seed) {
         std::mt19937 random(seed);
-        auto table = std::make_unique<Table>();
+        auto table = make_table();
         std::map<std::uint64_t, std::uint16_t> model; // page -> rule
         std::set<std::uint32_t> all_ids;
         for (int step = 0; step < 2000; ++step) {
