@@ -287,7 +287,7 @@ TEST(Load, ShippedPolicies) {
         }
         ++files;
     }
-    EXPECT_GE(files, 5u);
+    EXPECT_GE(files, 13u);
 }
 
 } // namespace
