@@ -63,10 +63,14 @@ e2fsprogs            # the VM's scratch disk
 python3              # test report, demo report
 ripgrep              # the demo's unmodified program; tests
 strace               # tests look at what reaches the kernel
-git                  # tests run it under the shim
+git                  # tests run it under the shim and with its policy
 lmdb-utils           # tests: one large mapping
-rocksdb-tools        # tests: mapped tables, threads
-sqlite3              # tests: a mapped database
+rocksdb-tools        # tests: mapped tables, threads; its policy
+sqlite3              # tests: a mapped database; its policy
+python3-lmdb         # tests: LMDB with its policy
+python3-plyvel       # tests: LevelDB with its policy
+python3-numpy        # tests: a mapped model with its policy
+b3sum                # tests: a backup job that maps what it reads
 libeatmydata1        # tests: another preloaded library
 libjemalloc2         # tests: preloaded allocator; Redis
 libmimalloc2.0       # tests: preloaded allocator
