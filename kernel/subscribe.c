@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Reclaim's question "was this page used?": the mmu notifier that brings it here,
+ * and the hook that BPF answers it from. Keeps one reference on a subscription of
+ * its own for each address space, none on the address space.
+ */
+#include <linux/btf.h>
+#include <linux/list.h>
+#include <linux/mm.h>
+#include <linux/mmu_notifier.h>
+#include <linux/module.h>
+#include <linux/rcupdate.h>
+#include <linux/slab.h>
+#include <linux/spinlock.h>
+#include <linux/wait.h>
+
+#include "pagepatrol.h"
+
+static atomic_t pp_allocated = ATOMIC_INIT(0); /* subscriptions not yet freed */
+static DECLARE_WAIT_QUEUE_HEAD(pp_all_freed);
+
+/* Every subscribed mm, so that unloading can end the subscriptions. */
+struct pp_subscription {
+	struct mmu_notifier mn;
+	struct list_head node; /* on pp_subscriptions, under its lock */
+};
+
+static LIST_HEAD(pp_subscriptions);
+static DEFINE_SPINLOCK(pp_subscriptions_lock);
+static int pp_nr_subscriptions; /* under the lock */
+
+/*
+ * The hooks. A BPF program attached to them gives or takes the answer, so the
+ * compiler must neither inline them nor fold their constant result into the
+ * callers: noipa where the compiler has it.
+ */
+#if __has_attribute(noipa)
+#define PP_HOOK __attribute__((noipa))
+#else
+#define PP_HOOK noinline
+#endif
+
+__bpf_hook_start();
+
+/**
+ * pp_page_used - fmod_ret hook: is a page to count as used?
+ * @mm: the address space that maps it
+ * @start: first address of the page there
+ * @end: one past its last address
+ *
+ * Asked in reclaim and aging, with the page table lock held: must not sleep.
+ *
+ * Return: not 0 if the page counts as used, whatever its accessed bit says
+ */
+PP_HOOK int pp_page_used(struct mm_struct *mm, unsigned long start,
+			 unsigned long end)
+{
+	asm volatile("");
+	return 0;
+}
+
+/**
+ * pp_subscribed - fentry hook: a subscription was made, or failed
+ * @mm: the address space, that of current
+ * @error: 0, or the negative errno why there is none
+ *
+ * Return: nothing that counts
+ */
+PP_HOOK int pp_subscribed(struct mm_struct *mm, int error)
+{
+	asm volatile("");
+	return error;
+}
+
+__bpf_hook_end();
+
+static int pp_mn_clear_young(struct mmu_notifier *mn, struct mm_struct *mm,
+			     unsigned long start, unsigned long end)
+{
+	return pp_page_used(mm, start, end);
+}
+
+static int pp_mn_test_young(struct mmu_notifier *mn, struct mm_struct *mm,
+			    unsigned long address)
+{
+	return pp_page_used(mm, address, address + PAGE_SIZE);
+}
+
+static struct mmu_notifier *pp_mn_alloc(struct mm_struct *mm)
+{
+	struct pp_subscription *sub = kzalloc(sizeof(*sub), GFP_KERNEL_ACCOUNT);
+
+	if (!sub)
+		return ERR_PTR(-ENOMEM);
+	INIT_LIST_HEAD(&sub->node);
+	atomic_inc(&pp_allocated);
+	return &sub->mn;
+}
+
+static void pp_mn_free(struct mmu_notifier *mn)
+{
+	kfree(container_of(mn, struct pp_subscription, mn));
+	if (atomic_dec_and_test(&pp_allocated))
+		wake_up(&pp_all_freed);
+}
+
+/*
+ * Each listed subscription holds one reference; who takes it off the list
+ * drops it, be that the end of the address space or of the module.
+ */
+static bool pp_unlist(struct pp_subscription *sub)
+{
+	bool listed;
+
+	spin_lock(&pp_subscriptions_lock);
+	listed = !list_empty(&sub->node);
+	if (listed) {
+		list_del_init(&sub->node);
+		pp_nr_subscriptions--;
+	}
+	spin_unlock(&pp_subscriptions_lock);
+	return listed;
+}
+
+static void pp_mn_release(struct mmu_notifier *mn, struct mm_struct *mm)
+{
+	if (pp_unlist(container_of(mn, struct pp_subscription, mn)))
+		mmu_notifier_put(mn);
+}
+
+static const struct mmu_notifier_ops pp_mn_ops = {
+	.release = pp_mn_release,
+	.clear_flush_young = pp_mn_clear_young,
+	.clear_young = pp_mn_clear_young,
+	.test_young = pp_mn_test_young,
+	.alloc_notifier = pp_mn_alloc,
+	.free_notifier = pp_mn_free,
+};
+
+void pp_do_subscribe(struct mm_struct *mm)
+{
+	struct mmu_notifier *mn = mmu_notifier_get(&pp_mn_ops, mm);
+	struct pp_subscription *sub;
+	bool first;
+
+	if (IS_ERR(mn)) {
+		/* -EINTR with a signal pending, -ENOMEM: BPF may ask again */
+		pp_subscribed(mm, PTR_ERR(mn));
+		return;
+	}
+	sub = container_of(mn, struct pp_subscription, mn);
+	spin_lock(&pp_subscriptions_lock);
+	first = list_empty(&sub->node);
+	if (first) {
+		list_add(&sub->node, &pp_subscriptions);
+		pp_nr_subscriptions++;
+	}
+	spin_unlock(&pp_subscriptions_lock);
+	if (!first)
+		mmu_notifier_put(mn); /* the listed reference is enough */
+	pp_subscribed(mm, 0);
+}
+
+static struct pp_subscription *pp_unlist_any(void)
+{
+	struct pp_subscription *sub;
+
+	spin_lock(&pp_subscriptions_lock);
+	sub = list_first_entry_or_null(&pp_subscriptions,
+				       struct pp_subscription, node);
+	if (sub) {
+		list_del_init(&sub->node);
+		pp_nr_subscriptions--;
+	}
+	spin_unlock(&pp_subscriptions_lock);
+	return sub;
+}
+
+void pp_end_subscriptions(void)
+{
+	struct pp_subscription *sub;
+
+	while ((sub = pp_unlist_any()))
+		mmu_notifier_put(&sub->mn);
+	/* callbacks under way, then pp_mn_free() of each (by SRCU, with bottom
+	 * halves disabled, so that an RCU grace period sees its end) */
+	mmu_notifier_synchronize();
+	wait_event(pp_all_freed, !atomic_read(&pp_allocated));
+	synchronize_rcu();
+}
+
+module_param_named(subscriptions, pp_nr_subscriptions, int, 0444);
+MODULE_PARM_DESC(subscriptions, "address spaces subscribed now (read only)");
