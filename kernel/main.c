@@ -4,11 +4,12 @@
  *
  * One decision hook (reclaim asks "was this page used?", with the address) and
  * kfuncs that act on a range of the calling process. What is to become of
- * which range is decided in BPF; this file holds no policy, keeps no reference
- * on a file, folio or process beyond a call, and never touches an address
- * space other than current->mm.
+ * which range is decided in BPF; the module holds no policy, keeps no reference
+ * on a file, folio or process beyond a call, and never touches the pages of an
+ * address space other than current->mm. (A program that root runs may subscribe
+ * another one to the question, which touches none.)
  *
- * All kfuncs may be called from a page fault. They check their arguments,
+ * These kfuncs may be called from a page fault. They check their arguments,
  * queue the work and return; the work runs in the same thread on its way back
  * to user space (task_work), with no lock held.
  */
@@ -17,8 +18,10 @@
 #include <linux/bpf.h>
 #include <linux/btf.h>
 #include <linux/btf_ids.h>
+#include <linux/capability.h>
 #include <linux/module.h>
 #include <linux/rcupdate.h>
+#include <linux/sched/mm.h>
 
 #include "pagepatrol.h"
 #include "symbols.h"
@@ -90,6 +93,21 @@ __bpf_kfunc int bpf_pp_drop(u64 start, u64 end)
 }
 
 /**
+ * bpf_pp_prefetch - read the files behind a range into the page cache
+ * @start: first byte, page aligned
+ * @end: one past the last byte, page aligned
+ *
+ * As POSIX_FADV_WILLNEED, 2 MiB at a time, until the end of the range or until
+ * little memory is left in the cgroup or the machine.
+ *
+ * Return: as bpf_pp_activate(), never -EOPNOTSUPP
+ */
+__bpf_kfunc int bpf_pp_prefetch(u64 start, u64 end)
+{
+	return pp_queue(PP_WORK_PREFETCH, start, end, 0);
+}
+
+/**
  * bpf_pp_set_readahead - set the read-ahead window of the files of a range
  * @start: first byte, page aligned
  * @end: one past the last byte, page aligned
@@ -128,7 +146,62 @@ __bpf_kfunc int bpf_pp_memory_tight(u32 margin)
  */
 __bpf_kfunc u64 bpf_pp_memory_limit(void)
 {
-	return pp_memory_limit();
+	return pp_memory_limit(current);
+}
+
+/*
+ * For a process that is running already and can't speak for itself: only in
+ * syscall programs (never in what replaces a function of one, as the door that
+ * everybody may run is such a one), and only if root runs these.
+ */
+
+/**
+ * bpf_pp_task_mm - get the address space of another process
+ * @task: any thread of it
+ *
+ * Return: the address space, to be given back by bpf_pp_mm_put(): it does not
+ * end meanwhile. NULL for a kernel thread, a process that is ending, or if the
+ * caller is not root (CAP_SYS_ADMIN)
+ */
+__bpf_kfunc struct mm_struct *bpf_pp_task_mm(struct task_struct *task)
+{
+	if (!capable(CAP_SYS_ADMIN))
+		return NULL;
+	return get_task_mm(task);
+}
+
+/**
+ * bpf_pp_mm_put - give back what bpf_pp_task_mm() gave
+ * @mm: the address space; if it ends with this, it does so in a worker
+ */
+__bpf_kfunc void bpf_pp_mm_put(struct mm_struct *mm)
+{
+	mmput_async(mm);
+}
+
+/**
+ * bpf_pp_subscribe_mm - let pp_page_used() answer for another process
+ * @mm: its address space, from bpf_pp_task_mm()
+ *
+ * As bpf_pp_subscribe(), at once. May sleep (the mmap lock).
+ *
+ * Return: 0, as the outcome is reported through pp_subscribed()
+ */
+__bpf_kfunc int bpf_pp_subscribe_mm(struct mm_struct *mm)
+{
+	pp_do_subscribe(mm);
+	return 0;
+}
+
+/**
+ * bpf_pp_task_memory_limit - bpf_pp_memory_limit() of another process
+ * @task: a thread of it
+ *
+ * Return: pages
+ */
+__bpf_kfunc u64 bpf_pp_task_memory_limit(struct task_struct *task)
+{
+	return pp_memory_limit(task);
 }
 
 __bpf_kfunc_end_defs();
@@ -138,9 +211,14 @@ BTF_ID_FLAGS(func, bpf_pp_subscribe)
 BTF_ID_FLAGS(func, bpf_pp_activate)
 BTF_ID_FLAGS(func, bpf_pp_deactivate)
 BTF_ID_FLAGS(func, bpf_pp_drop)
+BTF_ID_FLAGS(func, bpf_pp_prefetch)
 BTF_ID_FLAGS(func, bpf_pp_set_readahead)
 BTF_ID_FLAGS(func, bpf_pp_memory_tight)
 BTF_ID_FLAGS(func, bpf_pp_memory_limit)
+BTF_ID_FLAGS(func, bpf_pp_task_mm, KF_ACQUIRE | KF_RET_NULL | KF_TRUSTED_ARGS)
+BTF_ID_FLAGS(func, bpf_pp_mm_put, KF_RELEASE)
+BTF_ID_FLAGS(func, bpf_pp_subscribe_mm, KF_SLEEPABLE | KF_TRUSTED_ARGS)
+BTF_ID_FLAGS(func, bpf_pp_task_memory_limit, KF_TRUSTED_ARGS)
 BTF_KFUNCS_END(pp_kfunc_ids)
 
 /*
@@ -149,8 +227,13 @@ BTF_KFUNCS_END(pp_kfunc_ids)
  */
 static int pp_kfunc_filter(const struct bpf_prog *prog, u32 kfunc_id)
 {
-	if (!btf_id_set8_contains(&pp_kfunc_ids, kfunc_id))
+	const u32 *pair = btf_id_set8_contains(&pp_kfunc_ids, kfunc_id);
+
+	if (!pair)
 		return 0;
+	/* those that name another process, and only those, have flags */
+	if (pair[1])
+		return prog->type == BPF_PROG_TYPE_SYSCALL ? 0 : -EACCES;
 	switch (prog->type) {
 	case BPF_PROG_TYPE_SYSCALL:
 		return 0;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * How much memory current may use, and whether any of it is left. Looks only.
+ * How much memory a task may use, and whether any of it is left. Looks only.
  */
 #include <linux/memcontrol.h>
 #include <linux/mm.h>
@@ -14,6 +14,26 @@
 static unsigned long pp_memcg_limit(struct mem_cgroup *memcg)
 {
 	return min(READ_ONCE(memcg->memory.max), READ_ONCE(memcg->memory.high));
+}
+
+/* Pages that current may still use before a cgroup is at its limit. */
+unsigned long pp_memcg_left(void)
+{
+	unsigned long left = ULONG_MAX;
+	struct mem_cgroup *memcg;
+
+	if (mem_cgroup_disabled())
+		return left;
+	rcu_read_lock();
+	for (memcg = mem_cgroup_from_task(current); memcg;
+	     memcg = parent_mem_cgroup(memcg)) {
+		unsigned long limit = pp_memcg_limit(memcg);
+		unsigned long used = page_counter_read(&memcg->memory);
+
+		left = min(left, used < limit ? limit - used : 0);
+	}
+	rcu_read_unlock();
+	return left;
 }
 
 bool pp_memcg_tight(unsigned long margin)
@@ -57,8 +77,8 @@ bool pp_machine_tight(unsigned long margin)
 	return true;
 }
 
-/* The lowest limit of current, in pages. */
-u64 pp_memory_limit(void)
+/* The lowest limit of a task, in pages. */
+u64 pp_memory_limit(struct task_struct *task)
 {
 	unsigned long limit = totalram_pages();
 	struct mem_cgroup *memcg;
@@ -66,7 +86,7 @@ u64 pp_memory_limit(void)
 	if (mem_cgroup_disabled())
 		return limit;
 	rcu_read_lock();
-	for (memcg = mem_cgroup_from_task(current); memcg;
+	for (memcg = mem_cgroup_from_task(task); memcg;
 	     memcg = parent_mem_cgroup(memcg))
 		limit = min(limit, pp_memcg_limit(memcg));
 	rcu_read_unlock();

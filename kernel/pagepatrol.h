@@ -6,6 +6,7 @@
 #define PP_PAGEPATROL_H
 
 #include <linux/mm_types.h>
+#include <linux/sched.h>
 #include <linux/types.h>
 
 /* --- subscribe.c: address spaces that are asked about in reclaim --- */
@@ -26,6 +27,7 @@ enum pp_work_op {
 	PP_WORK_DEACTIVATE,
 	PP_WORK_DROP,
 	PP_WORK_READAHEAD,
+	PP_WORK_PREFETCH,
 };
 
 int pp_queue(enum pp_work_op op, u64 start, u64 end, u32 arg);
@@ -34,6 +36,7 @@ int pp_queue(enum pp_work_op op, u64 start, u64 end, u32 arg);
 
 bool pp_memcg_tight(unsigned long margin);
 bool pp_machine_tight(unsigned long margin);
-u64 pp_memory_limit(void);
+unsigned long pp_memcg_left(void);
+u64 pp_memory_limit(struct task_struct *task);
 
 #endif

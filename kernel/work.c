@@ -4,7 +4,12 @@
  * the same thread on its way back to user space (task_work), with no lock held.
  */
 #include <linux/backing-dev.h>
+#include <linux/cred.h>
 #include <linux/dax.h>
+#include <linux/fadvise.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/hash.h>
 #include <linux/mman.h>
 #include <linux/mm.h>
 #include <linux/module.h>
@@ -14,6 +19,7 @@
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/task_work.h>
+#include <linux/uidgid.h>
 #include <linux/userfaultfd_k.h>
 
 #include "pagepatrol.h"
@@ -21,6 +27,10 @@
 
 /* How much of a range is worked on under one hold of the mmap lock. */
 #define PP_CHUNK (4UL << 20)
+/* How much is read ahead between two looks at how much memory is left, and how
+ * many pages are to be left over. */
+#define PP_PREFETCH_CHUNK (2UL << 20)
+#define PP_PREFETCH_MARGIN 1024UL
 
 struct pp_work {
 	struct callback_head twork;
@@ -29,6 +39,7 @@ struct pp_work {
 	unsigned long start;
 	unsigned long end;
 	u32 arg;
+	u32 user; /* slot of pp_pending_of_user */
 };
 
 /*
@@ -38,6 +49,14 @@ struct pp_work {
  */
 static atomic_t pp_pending = ATOMIC_INIT(0);
 #define PP_MAX_PENDING 65536
+
+/*
+ * One user must not use up what all have: each has a quarter at most. Users
+ * share a slot by chance, which costs them nothing but that they share it.
+ */
+#define PP_USER_BITS 8
+#define PP_MAX_PENDING_OF_USER (PP_MAX_PENDING / 4)
+static atomic_t pp_pending_of_user[1 << PP_USER_BITS];
 
 /*
  * Only clean-able file pages that the process merely looks at: never a private
@@ -60,6 +79,22 @@ static bool pp_vma_may_drop(struct vm_area_struct *vma)
 static pgoff_t pp_pgoff(struct vm_area_struct *vma, unsigned long address)
 {
 	return vma->vm_pgoff + ((address - vma->vm_start) >> PAGE_SHIFT);
+}
+
+/* Where in the vma the file ends: a mapping may be much longer than its file. */
+static unsigned long pp_vma_file_end(struct vm_area_struct *vma)
+{
+	pgoff_t pages;
+
+	if (!vma->vm_file)
+		return vma->vm_start;
+	pages = DIV_ROUND_UP(i_size_read(vma->vm_file->f_mapping->host), PAGE_SIZE);
+	if (pages <= vma->vm_pgoff)
+		return vma->vm_start;
+	pages -= vma->vm_pgoff;
+	if (pages >= vma_pages(vma))
+		return vma->vm_end;
+	return vma->vm_start + (pages << PAGE_SHIFT);
 }
 
 /*
@@ -141,7 +176,9 @@ static void pp_do_range(struct mm_struct *mm, const struct pp_work *work)
 		start = max(start, vma->vm_start);
 		end = min3(work->end, vma->vm_end,
 			   start + min(chunk, work->end - start));
-		if (work->op == PP_WORK_DROP)
+		if (work->op != PP_WORK_READAHEAD && start >= pp_vma_file_end(vma))
+			end = min(work->end, vma->vm_end);
+		else if (work->op == PP_WORK_DROP)
 			pp_vma_drop(vma, start, end);
 		else if (work->op == PP_WORK_ACTIVATE)
 			pp_vma_activate(vma, start, end);
@@ -153,9 +190,61 @@ static void pp_do_range(struct mm_struct *mm, const struct pp_work *work)
 	}
 }
 
+/*
+ * Has the files behind the range read into the page cache, up to where memory
+ * gets tight: without a lock, holding each file over its own reads.
+ */
+static void pp_do_prefetch(struct mm_struct *mm, const struct pp_work *work)
+{
+	unsigned long start = work->start;
+
+	while (start < work->end && !fatal_signal_pending(current)) {
+		struct vm_area_struct *vma;
+		unsigned long end, vma_end, chunk, pages = 0;
+		struct file *file = NULL;
+		loff_t offset = 0;
+
+		if (pp_memcg_tight(PP_PREFETCH_MARGIN) ||
+		    pp_machine_tight(PP_PREFETCH_MARGIN))
+			return;
+		/* half of what is left: near its limit a cgroup would reclaim */
+		chunk = min(PP_PREFETCH_CHUNK >> PAGE_SHIFT,
+			    max(pp_memcg_left() / 2, 1UL)) << PAGE_SHIFT;
+		if (mmap_read_lock_killable(mm))
+			return;
+		vma = find_vma(mm, start);
+		if (!vma || vma->vm_start >= work->end) {
+			mmap_read_unlock(mm);
+			return;
+		}
+		start = max(start, vma->vm_start);
+		vma_end = min(work->end, vma->vm_end);
+		end = start + min(chunk, vma_end - start);
+		if (vma->vm_file && !(vma->vm_flags & (VM_SPECIAL | VM_HUGETLB)) &&
+		    S_ISREG(file_inode(vma->vm_file)->i_mode)) {
+			file = get_file(vma->vm_file);
+			offset = (loff_t)pp_pgoff(vma, start) << PAGE_SHIFT;
+			/* one call reads no more than this of what it is told */
+			pages = max_t(unsigned long,
+				      inode_to_bdi(file->f_mapping->host)->io_pages,
+				      READ_ONCE(file->f_ra.ra_pages));
+			end = min(end, start + (pages << PAGE_SHIFT));
+		}
+		mmap_read_unlock(mm);
+		if (!pages || offset >= i_size_read(file_inode(file)) ||
+		    vfs_fadvise(file, offset, end - start, POSIX_FADV_WILLNEED))
+			end = vma_end; /* nothing (more) to read there */
+		if (file)
+			fput(file);
+		start = end;
+		cond_resched();
+	}
+}
+
 /* The end of it still is module text: pp_exit() waits that out. */
 static void pp_work_free(struct pp_work *work)
 {
+	atomic_dec(&pp_pending_of_user[work->user]);
 	kfree(work);
 	atomic_dec(&pp_pending);
 	module_put(THIS_MODULE);
@@ -173,6 +262,8 @@ static void pp_work_run(struct callback_head *twork)
 			static_call(pp_do_madvise)(mm, work->start,
 						   work->end - work->start,
 						   MADV_COLD);
+		else if (work->op == PP_WORK_PREFETCH)
+			pp_do_prefetch(mm, work);
 		else
 			pp_do_range(mm, work);
 	}
@@ -183,6 +274,7 @@ int pp_queue(enum pp_work_op op, u64 start, u64 end, u32 arg)
 {
 	struct pp_work *work;
 	int err;
+	u32 user;
 
 	if (!in_task() || !current->mm ||
 	    (current->flags & (PF_KTHREAD | PF_EXITING)))
@@ -193,7 +285,9 @@ int pp_queue(enum pp_work_op op, u64 start, u64 end, u32 arg)
 		if (end > current->mm->task_size)
 			return -ERANGE;
 	}
-	if (atomic_read(&pp_pending) >= PP_MAX_PENDING)
+	user = hash_32(__kuid_val(current_uid()), PP_USER_BITS);
+	if (atomic_read(&pp_pending) >= PP_MAX_PENDING ||
+	    atomic_read(&pp_pending_of_user[user]) >= PP_MAX_PENDING_OF_USER)
 		return -EBUSY;
 	work = kmalloc(sizeof(*work), GFP_NOWAIT | __GFP_NOWARN);
 	if (!work)
@@ -203,8 +297,10 @@ int pp_queue(enum pp_work_op op, u64 start, u64 end, u32 arg)
 	work->start = start;
 	work->end = end;
 	work->arg = arg;
+	work->user = user;
 	init_task_work(&work->twork, pp_work_run);
 	atomic_inc(&pp_pending);
+	atomic_inc(&pp_pending_of_user[user]);
 	__module_get(THIS_MODULE); /* the calling program holds it already */
 	err = task_work_add(current, &work->twork, TWA_RESUME);
 	if (err)
