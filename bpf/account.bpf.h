@@ -1,17 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Who may have how much: the count of tables per user, and the filter that
+ * Who may have how much: tables and kept pages per user, and the filter that
  * tells address spaces without a table.
  */
 #ifndef PP_ACCOUNT_BPF_H
 #define PP_ACCOUNT_BPF_H
 
 #include "engine.bpf.h"
-
-struct pp_user {
-	s64 tables; /* processes with ranges */
-	s64 large;  /* ... that have a large table */
-};
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -60,6 +55,28 @@ static __always_inline void pp_user_uncharge(u32 uid, bool table, bool large)
 		__sync_fetch_and_add(&user->tables, -1);
 	if (user && large)
 		__sync_fetch_and_add(&user->large, -1);
+}
+
+/*
+ * A process of the user was let keep @was pages and asks for @want: how many it
+ * gets. What the user is charged changes by that, no more and no less, whoever
+ * asks at the same time; at the limit two at once may both get a little less.
+ */
+static __always_inline u64 pp_user_keep(u32 uid, u64 was, u64 want)
+{
+	struct pp_user *user = bpf_map_lookup_elem(&pp_users, &uid);
+	u64 most = cfg_max_kept_pages_per_user, now, over;
+
+	if (!user)
+		return 0; /* charged for a table, so there is one */
+	now = __sync_fetch_and_add(&user->kept, want - was) + want - was;
+	if (!most || want <= was || now <= most)
+		return want;
+	over = now - most;
+	if (over > want - was)
+		over = want - was;
+	__sync_fetch_and_add(&user->kept, -over);
+	return want - over;
 }
 
 #endif

@@ -1,74 +1,195 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The budget: no more is kept than a share of the memory that the process may
- * use. Where that is short it is granted rule by rule, in the order of the
- * policy; what is not granted follows the kernel's default.
+ * Budgets: how much a table may keep. Each rule has one of its own, the process
+ * has one (the policy's or the administrator's, whichever is lower), and so has
+ * the user. What there is goes to the program's own calls (rule 0), then to the
+ * rules in the order of the policy, within a rule by address; what is not granted
+ * follows the kernel's default.
  */
 #ifndef PP_BUDGET_BPF_H
 #define PP_BUDGET_BPF_H
 
+#include "account.bpf.h"
 #include "view.bpf.h"
 
-/* Pages that a range asks to keep; 16 TiB is as good as everything. */
-static __always_inline u32 kept_pages(const struct pp_range *r)
+/* One for a table that is being filled, as long as that takes. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, PP_MAX_BUDGETS);
+	__type(key, u64);
+	__type(value, struct pp_budget);
+} pp_budgets SEC(".maps");
+
+const struct pp_budget no_budget = {};
+
+static __always_inline bool valid_budget(u32 budget)
+{
+	return !(budget & PP_BUDGET_SHARE) ||
+	       (budget & ~PP_BUDGET_SHARE) <= PP_BUDGET_WHOLE;
+}
+
+/* A budget in pages; @limit is the memory limit. */
+static __always_inline u64 budget_pages(u32 budget, u64 limit)
+{
+	if (!budget)
+		return ~0ull;
+	if (budget & PP_BUDGET_SHARE)
+		return limit * (budget & ~PP_BUDGET_SHARE) / PP_BUDGET_WHOLE;
+	return budget;
+}
+
+/* Pages of a range by its addresses; 16 TiB is as good as everything. */
+static __always_inline u32 range_pages(const struct pp_range *r)
 {
 	u64 pages = (r->end - r->start) >> PAGE_SHIFT;
 
-	if (!pp_keeps(r->action))
-		return 0;
 	return pages < ~0u ? pages : ~0u;
 }
 
-#define BUDGET_RULES 32 /* rounds: rule 0, that no policy has, and 31 more */
+/* Pages that a range asks to keep: as many of it as the file backs. */
+static __always_inline u32 kept_pages(const struct pp_range *r)
+{
+	u32 pages = range_pages(r);
+
+	if (!pp_keeps(r->action))
+		return 0;
+	return r->pages < pages ? r->pages : pages;
+}
 
 struct budget_ctx {
 	struct view v;
-	u64 left; /* pages */
-	u32 nr, i, rule, next_rule;
+	struct pp_budget *budget;
+	u64 limit; /* pages of memory */
+	u64 asked; /* pages, of each rule no more than its budget */
+	u64 left;  /* pages still to be granted */
 };
 
-/* One range in one round; a round for each rule, in the order of the policy. */
-static long grant(u32 n, struct budget_ctx *ctx)
+static __always_inline u32 *rule_at(struct budget_ctx *ctx, u32 rule)
 {
-	struct pp_range *r = range_at(&ctx->v, ctx->i);
-	u32 *keep = keep_at(&ctx->v, ctx->i);
-	u64 pages;
+	if (!ctx->budget)
+		return NULL;
+	if (rule >= PP_BUDGET_RULES)
+		rule = PP_BUDGET_RULES - 1;
+	return &ctx->budget->rule[rule & (PP_BUDGET_RULES - 1)];
+}
 
-	if (!r || !keep)
+/* First: what each rule asks for, up to its budget. */
+static long ask_for(u32 i, struct budget_ctx *ctx)
+{
+	struct pp_range *r = range_at(&ctx->v, i);
+	u32 *rule = r ? rule_at(ctx, r->rule) : NULL;
+	u64 most, sum;
+
+	if (!rule)
 		return 1;
-	pages = kept_pages(r);
-	if (r->rule == ctx->rule) {
-		if (pages > ctx->left)
-			pages = ctx->left;
-		*keep = pages;
-		ctx->left -= pages;
-	} else if (r->rule > ctx->rule) {
-		*keep = 0;
-		if (pages && r->rule < ctx->next_rule)
-			ctx->next_rule = r->rule;
+	most = budget_pages(r->budget, ctx->limit);
+	if (most > ~0u)
+		most = ~0u;
+	sum = (u64)*rule + kept_pages(r);
+	if (sum > most)
+		sum = most;
+	if (sum > *rule) {
+		ctx->asked += sum - *rule;
+		*rule = sum;
 	}
-	if (++ctx->i < ctx->nr)
-		return 0;
-	if (ctx->next_rule == ~0u)
-		return 1;
-	ctx->i = 0;
-	ctx->rule = ctx->next_rule;
-	ctx->next_rule = ~0u;
 	return 0;
 }
 
-/* Grants what fits of the @asked pages of a half; returns how many. */
-__attribute__((noinline)) u64 keep_what_fits(u64 mm, u64 new, u64 asked)
+/* Second: what each rule gets. */
+static long grant_rule(u32 i, struct budget_ctx *ctx)
 {
-	struct budget_ctx budget = { .next_rule = ~0u };
-	u64 most = bpf_pp_memory_limit() * cfg_keep_percent / 100;
+	u32 *rule = rule_at(ctx, i);
 
-	if (asked <= most)
-		return asked;
-	budget.left = most;
-	budget.nr = view_of(mm, new, &budget.v);
-	bpf_loop(budget.nr * BUDGET_RULES, grant, &budget, 0);
-	return most - budget.left;
+	if (!rule)
+		return 1;
+	if (*rule > ctx->left)
+		*rule = ctx->left;
+	ctx->left -= *rule;
+	return 0;
+}
+
+/* Third: what each range gets of it. */
+static long grant_range(u32 i, struct budget_ctx *ctx)
+{
+	struct pp_range *r = range_at(&ctx->v, i);
+	u32 *keep = keep_at(&ctx->v, i);
+	u32 *rule = r ? rule_at(ctx, r->rule) : NULL;
+	u32 pages;
+
+	if (!rule || !keep)
+		return 1;
+	pages = kept_pages(r);
+	if (pages > *rule)
+		pages = *rule;
+	*keep = pages;
+	*rule -= pages;
+	return 0;
+}
+
+/* What the rules of a half ask for within their budgets; or a negative errno. */
+__attribute__((noinline)) s64 ask_by_rule(u64 mm, u64 new, u64 limit)
+{
+	struct budget_ctx ctx = { .limit = limit };
+	u32 nr = view_of(mm, new, &ctx.v);
+
+	if (bpf_map_update_elem(&pp_budgets, &mm, &no_budget, BPF_ANY))
+		return -EAGAIN; /* as many push at this moment as there are places */
+	ctx.budget = bpf_map_lookup_elem(&pp_budgets, &mm);
+	bpf_loop(nr, ask_for, &ctx, 0);
+	return ctx.asked;
+}
+
+/* Shares @pages out to the ranges of a half, as ask_by_rule() left it. */
+__attribute__((noinline)) int share_out(u64 mm, u64 new, u64 pages)
+{
+	struct budget_ctx ctx = { .left = pages };
+	u32 nr = view_of(mm, new, &ctx.v);
+
+	ctx.budget = bpf_map_lookup_elem(&pp_budgets, &mm);
+	bpf_loop(PP_BUDGET_RULES, grant_rule, &ctx, 0);
+	bpf_loop(nr, grant_range, &ctx, 0);
+	return 0;
+}
+
+/*
+ * Lets a half keep what the budgets allow, and charges the user for it instead of
+ * for @was pages. The ranges' keep covers all of them by now: that stays so if
+ * all that is asked for fits, so that files may grow.
+ *
+ * @rules: some rule has a budget. Returns 0 or a negative errno.
+ */
+static __always_inline int keep_what_fits(u64 mm, u64 new, u32 uid, u64 was,
+					  u64 limit, bool rules,
+					  struct pp_request *req)
+{
+	u64 most = limit * cfg_keep_percent / 100, sum = req->asked;
+	u64 own = budget_pages(req->budget, limit);
+	s64 by_rule;
+
+	if (own < most)
+		most = own;
+	rules = rules || sum > most || cfg_max_kept_pages_per_user;
+	if (rules && sum) {
+		by_rule = ask_by_rule(mm, new, limit);
+		if (by_rule < 0)
+			return by_rule;
+		if ((u64)by_rule < sum)
+			req->limited_by = PP_LIMITED_RULE;
+		sum = by_rule;
+	}
+	if (sum > most) {
+		if (!req->limited_by)
+			req->limited_by = PP_LIMITED_PROCESS;
+		sum = most;
+	}
+	req->granted = pp_user_keep(uid, was, sum);
+	if (req->granted < sum && !req->limited_by)
+		req->limited_by = PP_LIMITED_USER;
+	if (req->granted < req->asked)
+		share_out(mm, new, req->granted);
+	if (rules && req->asked)
+		bpf_map_delete_elem(&pp_budgets, &mm);
+	return 0;
 }
 
 #endif

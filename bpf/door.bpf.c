@@ -30,6 +30,9 @@ int upload(struct pp_request *ctx)
 	bpf_rcu_read_lock();
 	pp_handle(&req);
 	bpf_rcu_read_unlock();
+	ctx->limited_by = req.limited_by;
+	ctx->asked = req.asked;
+	ctx->granted = req.granted;
 	ctx->result = req.result;
 	return 0;
 }

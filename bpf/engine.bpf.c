@@ -5,6 +5,7 @@
  * kfunc), one concern a file.
  */
 #include "upload.bpf.c"	   /* what a process asks for */
+#include "attach.bpf.c"	   /* what root asks for on behalf of a process */
 #include "lifecycle.bpf.c" /* fork, exit */
 #include "faults.bpf.c"	   /* pages brought in: stream, activate, deactivate */
 #include "reclaim.bpf.c"   /* "was it used?": pin, activate; the valve */

@@ -44,6 +44,14 @@ struct {
 	__type(value, u64);
 } pp_totals SEC(".maps");
 
+/* Written by the loader, read by the tools. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct pp_limits);
+} pp_limits SEC(".maps");
+
 /* How many tables hash to a slot; 0: an mm there has none for certain. */
 __u32 pp_filter[PP_FILTER_SLOTS];
 
@@ -51,6 +59,8 @@ __u32 pp_filter[PP_FILTER_SLOTS];
 
 /* Processes with ranges that one user may have. */
 const volatile __u32 cfg_max_tables_per_user = 1024;
+/* Pages that the processes of one user may keep together; 0: no limit. */
+const volatile __u64 cfg_max_kept_pages_per_user = 0;
 /* Share of its memory limit that a process may keep, in per cent. */
 const volatile __u32 cfg_keep_percent = 75;
 /* Pages that count as "no room": a stream starts to drop when fewer are left. */
@@ -150,7 +160,9 @@ static __always_inline bool pp_find_in(struct pp_table_head *head,
 		return false;
 	i = pp_search(ranges, slots, half, nr, addr);
 	found->range = ranges[i];
-	found->keep_end = ranges[i].start + ((u64)keep[i] << PAGE_SHIFT);
+	found->keep_end = ranges[i].start;
+	if (!(head->flags & PP_TABLE_UNPAID))
+		found->keep_end += (u64)keep[i] << PAGE_SHIFT;
 	found->head = head;
 	barrier();
 	return found->range.start <= addr && addr < found->range.end &&

@@ -239,6 +239,8 @@ int BPF_PROG(fault_leave, struct vm_fault *vmf)
 			extend(state, f, action, start, end);
 			continue;
 		}
+		if (!pp_keeps(action))
+			continue;
 		if (bpf_pp_activate(start, end))
 			pp_count(PP_STAT_QUEUE_FAILED, 1);
 		else

@@ -18,6 +18,7 @@ typedef __u8 u8;
 typedef __u16 u16;
 typedef __u32 u32;
 typedef __u64 u64;
+typedef __s32 s32;
 typedef __s64 s64;
 
 #define PAGE_SHIFT 12
@@ -25,6 +26,9 @@ typedef __s64 s64;
 #define PAGE_MASK (~(PAGE_SIZE - 1))
 #define CLONE_VM 0x00000100
 
+#define ENOENT 2
+#define ESRCH 3
+#define EBUSY 16
 #define EEXIST 17
 #define EAGAIN 11
 #define ENOMEM 12
@@ -34,6 +38,8 @@ typedef __s64 s64;
 #define E2BIG 7
 #define ERANGE 34
 #define EPROTO 71
+#define EOPNOTSUPP 95
+#define ESTALE 116
 #define EDQUOT 122
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
@@ -47,9 +53,19 @@ struct mm_struct {
 	mm_context_t context;
 };
 
+typedef struct {
+	u32 val;
+} kuid_t;
+
+struct cred {
+	kuid_t uid;
+};
+
 struct task_struct {
 	struct mm_struct *mm;
 	int tgid;
+	const struct cred *real_cred;
+	char comm[16];
 };
 
 struct super_block {

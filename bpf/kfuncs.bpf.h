@@ -13,8 +13,15 @@ extern int bpf_pp_subscribe(void) __ksym;
 extern int bpf_pp_activate(u64 start, u64 end) __ksym;
 extern int bpf_pp_deactivate(u64 start, u64 end) __ksym;
 extern int bpf_pp_drop(u64 start, u64 end) __ksym;
+extern int bpf_pp_prefetch(u64 start, u64 end) __ksym;
 extern int bpf_pp_set_readahead(u64 start, u64 end, u32 pages) __ksym;
 extern int bpf_pp_memory_tight(u32 margin) __ksym;
 extern u64 bpf_pp_memory_limit(void) __ksym;
+
+/* for programs that root runs */
+extern struct mm_struct *bpf_pp_task_mm(struct task_struct *task) __ksym;
+extern void bpf_pp_mm_put(struct mm_struct *mm) __ksym;
+extern int bpf_pp_subscribe_mm(struct mm_struct *mm) __ksym;
+extern u64 bpf_pp_task_memory_limit(struct task_struct *task) __ksym;
 
 #endif

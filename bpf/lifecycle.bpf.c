@@ -6,12 +6,21 @@
 #include "engine.bpf.h"
 #include "account.bpf.h"
 
-static __always_inline void copied(struct pp_table_head *head, u32 uid, u32 tgid)
+static __always_inline void copied(struct pp_table_head *head, u32 uid, u32 tgid,
+				   u64 kept)
 {
 	head->uid = uid; /* who was charged, whatever was copied */
 	head->tgid = tgid;
 	head->lock = 0;
-	head->flags &= PP_TABLE_KEEPS; /* the child has no subscription yet */
+	/* the child has no subscription yet */
+	head->flags &= PP_TABLE_KEEPS | PP_TABLE_ATTACHED | PP_TABLE_UNPAID;
+	/* all that is in the ranges, or nothing until the child's next upload */
+	head->kept = pp_user_keep(uid, 0, kept);
+	if (head->kept < kept) {
+		pp_user_keep(uid, head->kept, 0);
+		head->kept = 0;
+		head->flags |= PP_TABLE_UNPAID;
+	}
 	head->subscribe_errors = 0;
 }
 
@@ -30,6 +39,7 @@ int BPF_PROG(task_newtask, struct task_struct *task, u64 clone_flags)
 	struct pp_large_table *large;
 	u64 parent, child;
 	long err;
+	u64 kept;
 	u32 uid;
 
 	if (!parent_mm || !child_mm || (clone_flags & CLONE_VM))
@@ -39,26 +49,29 @@ int BPF_PROG(task_newtask, struct task_struct *task, u64 clone_flags)
 	if (parent == child || !*pp_filter_slot(parent))
 		return 0;
 	pp_table_of(parent, &small, &large);
-	if (small)
+	if (small) {
 		uid = small->head.uid;
-	else if (large)
+		kept = small->head.kept;
+	} else if (large) {
 		uid = large->head.uid;
-	else
+		kept = large->head.kept;
+	} else {
 		return 0;
+	}
 	if (!pp_user_charge(uid, true, !small))
 		return 0;
 	if (small) {
 		err = bpf_map_update_elem(&pp_small_tables, &child, small, BPF_NOEXIST);
 		small = bpf_map_lookup_elem(&pp_small_tables, &child);
 		if (!err && small)
-			copied(&small->head, uid, task->tgid);
+			copied(&small->head, uid, task->tgid, kept);
 		if (err)
 			pp_user_uncharge(uid, true, false);
 	} else {
 		err = bpf_map_update_elem(&pp_large_tables, &child, large, BPF_NOEXIST);
 		large = bpf_map_lookup_elem(&pp_large_tables, &child);
 		if (!err && large)
-			copied(&large->head, uid, task->tgid);
+			copied(&large->head, uid, task->tgid, kept);
 		if (err)
 			pp_user_uncharge(uid, true, true);
 	}
@@ -100,6 +113,7 @@ static __always_inline int remove_tables(struct mm_struct *mm)
 	struct remove_ctx rm = { .mm = pp_mm_key(mm) };
 	struct pp_table_head *head;
 	bool small, large;
+	u64 kept = 0;
 	u32 uid;
 
 	if (!*pp_filter_slot(rm.mm))
@@ -113,6 +127,10 @@ static __always_inline int remove_tables(struct mm_struct *mm)
 	else
 		return 0;
 	uid = head->uid;
+	if (rm.small)
+		kept += rm.small->head.kept;
+	if (rm.large)
+		kept += rm.large->head.kept;
 	bpf_loop(head->nr[head->seq & 1], remove_state, &rm, 0);
 	small = !bpf_map_delete_elem(&pp_small_tables, &rm.mm);
 	large = !bpf_map_delete_elem(&pp_large_tables, &rm.mm);
@@ -121,6 +139,7 @@ static __always_inline int remove_tables(struct mm_struct *mm)
 	if (large)
 		pp_filter_add(rm.mm, -1);
 	pp_user_uncharge(uid, true, large);
+	pp_user_keep(uid, kept, 0);
 	pp_count(PP_STAT_EXITS, 1);
 	return 0;
 }

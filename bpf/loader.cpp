@@ -125,6 +125,8 @@ void set_parameters(engine* programs, const LoadOptions& options) {
     auto* parameters = programs->rodata;
     if (options.tables_per_user)
         parameters->cfg_max_tables_per_user = *options.tables_per_user;
+    if (options.kept_pages_per_user)
+        parameters->cfg_max_kept_pages_per_user = *options.kept_pages_per_user;
     if (options.keep_percent)
         parameters->cfg_keep_percent = *options.keep_percent;
     if (options.margin_pages)
@@ -169,6 +171,20 @@ Result<void> pin_link(bpf_program* program, bpf_link* link) {
     return {};
 }
 
+Result<void> note_limits(engine* programs) {
+    const auto* parameters = programs->rodata;
+    pp_limits limits{};
+    limits.max_kept_per_user = parameters->cfg_max_kept_pages_per_user;
+    limits.max_processes_per_user = parameters->cfg_max_tables_per_user;
+    limits.keep_percent = parameters->cfg_keep_percent;
+    limits.margin_pages = parameters->cfg_margin_pages;
+    limits.lag_pages = parameters->cfg_lag_pages;
+    const uint32_t key = 0;
+    if (bpf_map_update_elem(bpf_map__fd(programs->maps.pp_limits), &key, &limits, BPF_ANY) != 0)
+        return bpf_error("noting the limits");
+    return {};
+}
+
 Result<void> pin_engine(engine* programs) {
     bpf_map* map;
     bpf_object__for_each_map(map, programs->obj) {
@@ -178,16 +194,23 @@ Result<void> pin_engine(engine* programs) {
         if (int err = bpf_map__pin(map, (pin_private / name).c_str()))
             return bpf_error("pinning the map " + name, err);
     }
-    // Readers first, the writer last: nothing is pushed before all is in place.
+    if (auto done = note_limits(programs); !done)
+        return done;
+    // Readers first, the writers last: nothing is pushed before all is in place.
     bpf_program* program;
     bpf_object__for_each_program(program, programs->obj) {
-        if (program == programs->progs.handle)
+        if (program == programs->progs.handle || program == programs->progs.attach)
             continue;
         if (auto done = pin_link(program, bpf_program__attach(program)); !done)
             return done;
     }
-    return pin_link(programs->progs.handle,
-                    bpf_program__attach_freplace(programs->progs.handle, 0, nullptr));
+    if (auto done = pin_link(programs->progs.handle,
+                             bpf_program__attach_freplace(programs->progs.handle, 0, nullptr));
+        !done)
+        return done;
+    if (int err = bpf_program__pin(programs->progs.attach, PP_PIN_ATTACH))
+        return bpf_error("pinning the program for running processes", err);
+    return {};
 }
 
 Result<void> pin_door(door* loaded) {

@@ -16,6 +16,7 @@ namespace pagepatrol {
 struct LoadOptions {
     std::string module_path;                  ///< pagepatrol.ko; empty: as modprobe finds it
     std::optional<uint32_t> tables_per_user;  ///< processes with ranges one user may have
+    std::optional<uint64_t> kept_pages_per_user;  ///< what these may keep together; 0: no limit
     std::optional<uint32_t> keep_percent;     ///< of its memory limit, what a process may keep
     std::optional<uint32_t> margin_pages;     ///< "no room" for a stream: fewer pages left
     std::optional<uint32_t> lag_pages;        ///< pages kept behind a stream's reader
@@ -46,8 +47,22 @@ struct ProcessStatus {
     uint32_t tgid, uid;
     std::string comm;
     bool subscribed;
+    bool attached;        ///< root put its table there
+    uint64_t kept_pages;  ///< what the budgets let all its ranges keep
     uint32_t subscribe_errors;
     std::vector<RangeStatus> ranges;
+};
+
+/// What the processes of a user have together.
+struct UserStatus {
+    uint32_t uid;
+    int64_t processes, kept_pages;
+};
+
+/// The administrator's limits, see LoadOptions.
+struct Limits {
+    uint32_t processes_per_user = 0, keep_percent = 0, margin_pages = 0, lag_pages = 0;
+    uint64_t kept_pages_per_user = 0;  ///< 0: no limit
 };
 
 struct Status {
@@ -56,11 +71,30 @@ struct Status {
     int subscriptions = 0;  ///< address spaces subscribed in the module
     bool loaded = false;    ///< door and engine are in force
     std::vector<std::string> programs;
+    Limits limits;
+    std::vector<UserStatus> users;  ///< that have any, by uid
     std::vector<ProcessStatus> processes;
     uint64_t totals[PP_NR_STATS] = {};
 };
 
 Result<Status> status();
+
+/// Names the address space that a process has now, to see that it is the same later.
+/// ESRCH: no such process; EINVAL: a kernel thread. Needs root, as the next two do.
+Result<uint64_t> address_space_of(uint32_t pid);
+
+struct Granted {
+    uint64_t asked, granted;  ///< pages
+    uint32_t limited_by;      ///< PP_LIMITED_*
+};
+
+/// Puts a table in force for a running process. `budget`: see pp_request. ESTALE: it has another
+/// address space by now. EBUSY: it has a table of its own; `force` replaces that.
+Result<Granted> attach(uint32_t pid, uint64_t address_space, const std::vector<pp_range>& ranges,
+                       uint32_t budget, bool force);
+
+/// Takes such a table out of force. ENOENT: there is none.
+Result<void> detach(uint32_t pid, bool force);
 
 /// Names of the counters, in the order of PP_STAT_*.
 extern const char* const stat_names[PP_NR_STATS];

@@ -25,6 +25,8 @@
 #define PP_TABLE_SUBSCRIBED 0x2u /* ... and made */
 #define PP_TABLE_KEEPS 0x4u	 /* has a range that reclaim must ask about */
 #define PP_TABLE_GROWN 0x8u	 /* a small one: the large one is in force */
+#define PP_TABLE_ATTACHED 0x10u	 /* put there by root, not by the process */
+#define PP_TABLE_UNPAID 0x20u	 /* a fork's copy that the user's limit let keep nothing */
 
 struct pp_table_head {
 	__u32 lock; /* 1 while a writer is at the idle half */
@@ -34,7 +36,7 @@ struct pp_table_head {
 	__u32 subscribe_errors;
 	__u32 uid;
 	__u32 tgid; /* who pushed first, for people to read */
-	__u64 kept; /* pages that the budget lets it keep */
+	__u64 kept; /* pages that the budgets let it keep; charged to @uid */
 	char comm[16];
 };
 
@@ -50,6 +52,56 @@ struct pp_large_table {
 	struct pp_table_head head;
 	struct pp_range ranges[2 * PP_MAX_RANGES];
 	__u32 keep[2 * PP_MAX_RANGES];
+};
+
+/* What a user's processes have together. */
+struct pp_user {
+	__s64 tables; /* processes with ranges */
+	__s64 large;  /* ... that have a large table */
+	__s64 kept;   /* pages that these may keep */
+};
+
+/* The limits in force, for people to read; what counts is in the programs. */
+struct pp_limits {
+	__u64 max_kept_per_user; /* pages; 0: none */
+	__u32 max_processes_per_user;
+	__u32 keep_percent;
+	__u32 margin_pages;
+	__u32 lag_pages;
+};
+
+/* Pages by rule, while a half is filled. A policy has 256 rules at most; numbers
+ * above these share the last place. */
+#define PP_BUDGET_RULES 512
+#define PP_MAX_BUDGETS 256 /* processes that push at the same moment */
+
+struct pp_budget {
+	__u32 rule[PP_BUDGET_RULES];
+};
+
+/* Where the program `attach` is pinned; mode 0600 in the private folder. */
+#define PP_PIN_ATTACH PP_PIN_PRIVATE "/attach"
+
+/* struct pp_attach.op */
+#define PP_ATTACH_LOOK 0u /* find out the key, change nothing */
+#define PP_ATTACH_SET 1u  /* put a table in force */
+#define PP_ATTACH_END 2u  /* take one out of force that was put there so */
+
+/* struct pp_attach.flags */
+#define PP_ATTACH_FORCE 0x1u /* whoever put the table there that is in force */
+
+/*
+ * Context of the program `attach`, which root alone can reach: a table for a
+ * process that is running already.
+ */
+struct pp_attach {
+	struct pp_request request; /* SET: as of PP_OP_SET, without a changed part */
+	__u64 mm;    /* key of the address space; SET: in, -ESTALE if it is another by now; out */
+	__s64 error; /* out: before anything else; the request's result counts if it is 0 */
+	__u32 pid;
+	__u32 op;
+	__u32 flags;
+	__u32 pad;
 };
 
 struct pp_range_key {

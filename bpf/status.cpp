@@ -22,6 +22,7 @@ const char* const stat_names[PP_NR_STATS] = {
     "faults",      "inserted", "dropped", "spared",          "asked",         "kept",
     "valve",       "activated", "deactivated", "stale",      "uploads",       "refused",
     "refused_invalid", "refused_quota", "forks", "exits",    "queue_failed",
+    "evicted",   "prefetched", "acts",
 };
 const char* const action_names[PP_NR_ACTIONS] = {"none", "pin", "activate", "deactivate", "stream", "evict", "prefetch"};
 
@@ -57,6 +58,29 @@ void read_totals(Status& status) {
     }
 }
 
+void read_limits(Status& status) {
+    const Fd map(open_map("pp_limits"));
+    const uint32_t key = 0;
+    pp_limits limits{};
+    if (map >= 0 && bpf_map_lookup_elem(map, &key, &limits) == 0)
+        status.limits = {limits.max_processes_per_user, limits.keep_percent, limits.margin_pages,
+                         limits.lag_pages, limits.max_kept_per_user};
+}
+
+void read_users(Status& status) {
+    const Fd map(open_map("pp_users"));
+    uint32_t uid = 0, next = 0, *previous = nullptr;
+    while (map >= 0 && bpf_map_get_next_key(map, previous, &next) == 0) {
+        uid = next;
+        previous = &uid;
+        pp_user user{};
+        if (bpf_map_lookup_elem(map, &uid, &user) == 0 && (user.tables || user.kept))
+            status.users.push_back({uid, user.tables, user.kept});
+    }
+    std::sort(status.users.begin(), status.users.end(),
+              [](const UserStatus& a, const UserStatus& b) { return a.uid < b.uid; });
+}
+
 template <typename Table>
 ProcessStatus describe(uint64_t mm, const Table& table, uint32_t slots, int states) {
     const pp_table_head& head = table.head;
@@ -67,6 +91,8 @@ ProcessStatus describe(uint64_t mm, const Table& table, uint32_t slots, int stat
     process.comm.assign(head.comm, strnlen(head.comm, sizeof(head.comm)));
     process.subscribed = head.flags & PP_TABLE_SUBSCRIBED;
     process.subscribe_errors = head.subscribe_errors;
+    process.attached = head.flags & PP_TABLE_ATTACHED;
+    process.kept_pages = head.kept;
     const uint32_t half = head.seq & 1;
     for (uint32_t i = 0; i < std::min(head.nr[half], slots); ++i) {
         RangeStatus range{};
@@ -119,6 +145,8 @@ Result<Status> status() {
     read_tables<pp_small_table>(now, "pp_small_tables", PP_SMALL_RANGES, states);
     read_tables<pp_large_table>(now, "pp_large_tables", PP_MAX_RANGES, states);
     read_totals(now);
+    read_limits(now);
+    read_users(now);
     return now;
 }
 

@@ -172,7 +172,10 @@ struct pp_request {
 #define PP_STAT_FORKS 14u	 /* tables copied to a forked child */
 #define PP_STAT_EXITS 15u	 /* tables removed with their address space */
 #define PP_STAT_QUEUE_FAILED 16u /* kfunc refused: no memory, or not there */
-#define PP_NR_STATS 17u
+#define PP_STAT_EVICTED 17u	 /* pages handed to drop by EVICT, ranges and ACT */
+#define PP_STAT_PREFETCHED 18u	 /* pages handed to prefetch, ranges and ACT */
+#define PP_STAT_ACTS 19u	 /* ACT calls accepted */
+#define PP_NR_STATS 20u
 
 #ifdef __cplusplus
 #define PP_STATIC_ASSERT(cond, text) static_assert(cond, text)

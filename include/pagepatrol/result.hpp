@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Result<T>: a value, or an errno with what was being done and a hint. For the
-// tools and libraries around PagePatrol; the shim has no use for it.
+// tools and libraries around PagePatrol; the shim has no use for it. The policy
+// library has types of the same names: an inline namespace tells them apart where one
+// program has both (never in one file).
 #pragma once
 
 #include <cstring>
@@ -10,6 +12,7 @@
 #include <variant>
 
 namespace pagepatrol {
+inline namespace tools {
 
 struct Error {
     int code = 0;        ///< positive errno
@@ -55,4 +58,5 @@ template <> class [[nodiscard]] Result<void> {
     std::optional<Error> error_;
 };
 
+} // namespace tools
 } // namespace pagepatrol

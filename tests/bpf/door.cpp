@@ -50,7 +50,22 @@ void close_door() {
 }
 
 pp_request request_for(const pp_range* ranges, uint32_t nr) {
-    return {PP_ABI_VERSION, PP_OP_SET, reinterpret_cast<uint64_t>(ranges), nr, 0, 0, 0, no_answer};
+    pp_request request{};
+    request.version = PP_ABI_VERSION;
+    request.op = PP_OP_SET;
+    request.ranges = reinterpret_cast<uint64_t>(ranges);
+    request.nr_ranges = nr;
+    request.result = no_answer;
+    return request;
+}
+
+pp_request request_to_act(uint32_t action, uint64_t start, uint64_t end) {
+    pp_request request = request_for(nullptr, 0);
+    request.op = PP_OP_ACT;
+    request.action = action;
+    request.start = start;
+    request.end = end;
+    return request;
 }
 
 int run_door(int fd, void* context, uint32_t size) {
@@ -82,15 +97,20 @@ int64_t upload(const std::vector<pp_range>& ranges) {
 }
 
 int64_t upload_one(uint64_t start, uint64_t length, uint8_t action, uint8_t flags, uint32_t id) {
-    const pp_range range{start, start + length, id, action, flags, 1};
+    const pp_range range = make_range(start, start + length, id, action, flags);
     return upload(&range, 1, range.start, range.end);
+}
+
+int64_t act(uint32_t action, uint64_t start, uint64_t end) {
+    pp_request request = request_to_act(action, start, end);
+    return ask(request);
 }
 
 std::vector<pp_range> row(uint32_t nr, uint8_t action, uint16_t rule) {
     std::vector<pp_range> ranges;
     for (uint32_t i = 0; i < nr; ++i) {
         const uint64_t start = nowhere + 2 * i * page;
-        ranges.push_back({start, start + page, i + 1, action, 0, rule});
+        ranges.push_back(make_range(start, start + page, i + 1, action, 0, rule));
     }
     return ranges;
 }

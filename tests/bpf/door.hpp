@@ -25,8 +25,25 @@ int open_door();
 int door();
 void close_door();
 
+/// A range that the file backs all of, of a rule without a budget, with the kernel's read-ahead.
+constexpr pp_range make_range(uint64_t start, uint64_t end, uint32_t id, uint8_t action,
+                              uint8_t flags = 0, uint16_t rule = 1) {
+    pp_range range{};
+    range.start = start;
+    range.end = end;
+    range.id = id;
+    range.pages = static_cast<uint32_t>((end - start) / page);
+    range.rule = rule;
+    range.read_ahead = PP_READ_AHEAD_DEFAULT;
+    range.action = action;
+    range.flags = flags;
+    return range;
+}
+
 /// A request to replace the table, in which nothing is wrong.
 pp_request request_for(const pp_range* ranges, uint32_t nr);
+/// A request to act once on a part of the address space.
+pp_request request_to_act(uint32_t action, uint64_t start, uint64_t end);
 /// Runs the program with `size` bytes at `context`: 0 or a negative errno.
 int run_door(int fd, void* context, uint32_t size);
 /// The request's result, or what bpf(2) said if it came to none.
@@ -38,6 +55,9 @@ int64_t upload(const std::vector<pp_range>& ranges);
 /// Uploads one range that is wholly acted on.
 int64_t upload_one(uint64_t start, uint64_t length, uint8_t action, uint8_t flags = 0,
                    uint32_t id = 1);
+
+/// Acts once.
+int64_t act(uint32_t action, uint64_t start, uint64_t end);
 
 /// nr ranges of one page, each followed by a page that is in none.
 std::vector<pp_range> row(uint32_t nr, uint8_t action = PP_ACTION_STREAM, uint16_t rule = 1);

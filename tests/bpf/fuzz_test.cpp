@@ -5,6 +5,7 @@
 #include "door.hpp"
 #include "kernel_side.hpp"
 
+#include <algorithm>
 #include <random>
 
 namespace pagepatrol::test {
@@ -42,22 +43,34 @@ class Garbage {
         uint64_t at = nowhere;
         for (uint32_t i = 0; i < nr; ++i) {
             const uint64_t start = at + below(3) * page, end = start + (1 + below(4)) * page;
-            ranges[i] = {
-                start, end, i + 1, uint8_t(1 + below(PP_NR_ACTIONS - 1)), uint8_t(below(2)), 1};
+            ranges[i] = make_range(start, end, i + 1, uint8_t(below(PP_NR_ACTIONS)),
+                                   uint8_t(below(2)), uint16_t(below(4)));
+            ranges[i].read_ahead = one_in(4) ? uint16_t(below(65536)) : PP_READ_AHEAD_DEFAULT;
+            ranges[i].budget = one_in(4) ? budget() : 0;
+            ranges[i].pages = one_in(4) ? uint32_t(number()) : ranges[i].pages;
             at = end;
         }
         pp_request request = request_for(ranges, nr);
         if (one_in(2))
             request.start = nowhere, request.end = nowhere + below(64) * page;
+        if (one_in(4))
+            request.budget = budget();
+        if (one_in(8))
+            request = request_to_act(PP_ACTION_ACTIVATE + below(6), nowhere + below(2) * page,
+                                     nowhere + below(8) * page);
         for (unsigned faults = below(3); faults; --faults)
             spoil(request, ranges, nr);
         return request;
     }
 
   private:
+    uint32_t budget() {
+        return one_in(2) ? below(8) : PP_BUDGET_SHARE | below(PP_BUDGET_WHOLE + 2);
+    }
+
     void spoil(pp_request& request, pp_range* ranges, uint32_t nr) {
         pp_range& range = ranges[nr ? below(nr) : 0];
-        switch (below(12)) {
+        switch (below(15)) {
         case 0:
             request.version = uint32_t(number());
             break;
@@ -65,7 +78,7 @@ class Garbage {
             request.op = uint32_t(number());
             break;
         case 2:
-            request.reserved = uint32_t(number());
+            request.action = uint32_t(number());
             break;
         case 3:
             request.start = number();
@@ -94,17 +107,48 @@ class Garbage {
         case 11:
             range.id = uint32_t(number());
             break;
+        case 12:
+            request.budget = uint32_t(number());
+            break;
+        case 13:
+            range.budget = uint32_t(number());
+            break;
+        case 14:
+            range.reserved[below(6)] = uint8_t(below(3));
+            break;
         }
     }
 
     std::mt19937 random_;
 };
 
+bool wrong_budget(uint32_t budget) {
+    return (budget & PP_BUDGET_SHARE) && (budget & ~PP_BUDGET_SHARE) > PP_BUDGET_WHOLE;
+}
+
+int64_t promised_to_act(const pp_request& request) {
+    switch (request.action) {
+    case PP_ACTION_ACTIVATE:
+    case PP_ACTION_DEACTIVATE:
+    case PP_ACTION_EVICT:
+    case PP_ACTION_PREFETCH:
+        break;
+    default:
+        return -EINVAL;
+    }
+    if (request.nr_ranges || request.ranges || request.budget ||
+        (request.start | request.end) % page || request.start >= request.end)
+        return -EINVAL;
+    return request.end > top() ? -ERANGE : 0;
+}
+
 int64_t promised(const pp_request& request, const pp_range* ranges) {
     if (request.version != PP_ABI_VERSION)
         return -EPROTO;
-    if (request.op != PP_OP_SET || request.reserved || (request.start | request.end) % page ||
-        request.start > request.end)
+    if (request.op == PP_OP_ACT)
+        return promised_to_act(request);
+    if (request.op != PP_OP_SET || request.action || (request.start | request.end) % page ||
+        request.start > request.end || wrong_budget(request.budget))
         return -EINVAL;
     if (request.nr_ranges > PP_MAX_RANGES)
         return -E2BIG;
@@ -113,8 +157,9 @@ int64_t promised(const pp_request& request, const pp_range* ranges) {
     uint64_t from = 0;
     for (uint32_t i = 0; i < request.nr_ranges; ++i) {
         const pp_range& r = ranges[i];
-        if ((r.start | r.end) % page || r.start >= r.end || r.start < from || !r.id || !r.action ||
-            r.action >= PP_NR_ACTIONS || r.flags & ~PP_RANGE_FLAGS)
+        if ((r.start | r.end) % page || r.start >= r.end || r.start < from || !r.id ||
+            r.action >= PP_NR_ACTIONS || r.flags & ~PP_RANGE_FLAGS || wrong_budget(r.budget) ||
+            std::any_of(std::begin(r.reserved), std::end(r.reserved), [](auto b) { return b; }))
             return -EINVAL;
         if (r.end > top())
             return -ERANGE;
@@ -150,7 +195,8 @@ TEST_F(Fuzz, GarbageGetsTheAnswerThatIsPromised) {
     const int64_t accepted = child.run([=] { return fuzz(20251123, requests); });
     ASSERT_LT(accepted, mismatch);
     EXPECT_GT(accepted, requests / 10) << "nearly all refused tests little";
-    EXPECT_EQ(grown(PP_STAT_UPLOADS), uint64_t(accepted));
+    EXPECT_EQ(grown(PP_STAT_UPLOADS) + grown(PP_STAT_ACTS), uint64_t(accepted));
+    EXPECT_GT(grown(PP_STAT_ACTS), 0u);
     EXPECT_EQ(grown(PP_STAT_REFUSED), uint64_t(requests - accepted));
     child.end();
     EXPECT_TRUE(look().processes.empty());

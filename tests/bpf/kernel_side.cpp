@@ -120,11 +120,17 @@ int range_states() {
 Charged charged() {
     Charged all;
     for_each_key<uint32_t>("pp_users", [&](int fd, const uint32_t& uid) {
-        Charged one; // laid out as the engine's struct pp_user
+        pp_user one{};
         if (bpf_map_lookup_elem(fd, &uid, &one) == 0)
-            all = {all.tables + one.tables, all.large + one.large};
+            all = {all.tables + one.tables, all.large + one.large, all.kept + one.kept};
     });
     return all;
+}
+
+int places_for_budgets() {
+    int count = 0;
+    for_each_key<uint64_t>("pp_budgets", [&](int, const uint64_t&) { ++count; });
+    return count;
 }
 
 int tables_in_maps() {
@@ -192,6 +198,8 @@ void Loaded::TearDown() {
     EXPECT_EQ(tables_in_maps(), 0) << "tables are left that status does not show";
     EXPECT_EQ(charged().tables, 0) << "users are charged for tables that are gone";
     EXPECT_EQ(charged().large, 0);
+    EXPECT_EQ(charged().kept, 0) << "users are charged for pages that nobody keeps";
+    EXPECT_EQ(places_for_budgets(), 0) << "an upload left what it needed for itself";
 }
 
 } // namespace pagepatrol::test

@@ -39,9 +39,11 @@ int subscriptions();
 /// Keys in the map of range states, and in those of tables.
 int range_states();
 int tables_in_maps();
+/// Uploads under way that have to share out budgets.
+int places_for_budgets();
 /// What all users together are charged for.
 struct Charged {
-    int64_t tables = 0, large = 0;
+    int64_t tables = 0, large = 0, kept = 0;
 };
 Charged charged();
 
@@ -81,6 +83,7 @@ class Loaded : public testing::Test {
 
 inline bool operator==(const pp_range& a, const pp_range& b) {
     return a.start == b.start && a.end == b.end && a.id == b.id && a.action == b.action &&
-           a.flags == b.flags && a.rule == b.rule;
+           a.flags == b.flags && a.rule == b.rule && a.pages == b.pages && a.budget == b.budget &&
+           a.read_ahead == b.read_ahead;
 }
 void PrintTo(const pp_range& range, std::ostream* out);

@@ -103,4 +103,23 @@ int failure_extension(u64 number)
 	return bpf_pp_drop(0, PAGE_SIZE);
 }
 
+/* what names another process: in a program that root runs, and nowhere else */
+SEC("syscall")
+int success_others(void *ctx)
+{
+	return bpf_pp_task_memory_limit(bpf_get_current_task_btf()) != 0;
+}
+
+SEC("fentry/filemap_fault")
+int failure_others_fault(void *ctx)
+{
+	return bpf_pp_task_memory_limit(bpf_get_current_task_btf()) & 0;
+}
+
+SEC("freplace/replaceable")
+int failure_others_extension(u64 number)
+{
+	return bpf_pp_task_memory_limit(bpf_get_current_task_btf()) & 0;
+}
+
 char LICENSE[] SEC("license") = "GPL";

@@ -208,8 +208,8 @@ TEST_F(Life, OfTwoHundredProcessesLeavesNothing) {
         mapped = map_file(path, PROT_READ, MAP_SHARED);
         const auto at = reinterpret_cast<uint64_t>(mapped), end = at + (common + many) * page;
         const pp_range two[] = {
-            {at, at + common * page, 1, PP_ACTION_STREAM, PP_RANGE_NO_READAHEAD, 1},
-            {at + common * page, end, 2, PP_ACTION_PIN, PP_RANGE_NO_READAHEAD, 2}};
+            make_range(at, at + common * page, 1, PP_ACTION_STREAM, PP_RANGE_NO_READAHEAD, 1),
+            make_range(at + common * page, end, 2, PP_ACTION_PIN, PP_RANGE_NO_READAHEAD, 2)};
         const int64_t err = mapped ? upload(two, 2, at, end) : -ENOENT;
         return err ? err : touch(mapped, common * page);
     }),

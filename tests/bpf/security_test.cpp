@@ -97,6 +97,11 @@ const Attempt attempts[] = {
     {"make_the_door_writable",
      [](int) -> int64_t { return chmod(PP_PIN_DOOR, 0666) ? -errno : 0; }},
     {"open_private", [](int) -> int64_t { return open(PP_PIN_PRIVATE, O_RDONLY | O_CLOEXEC); }},
+    {"attach_to_another",
+     [](int) -> int64_t {
+         const auto done = attach(1, 0, {}, 0, true);
+         return done ? 0 : -done.error().code;
+     }},
     {"program_by_id",
      [](int) -> int64_t {
          for (uint32_t id = 1; id < 1000; ++id)
@@ -223,11 +228,12 @@ class Kfuncs : public Loaded {
 };
 
 TEST_F(Kfuncs, AreForTheFaultAndTheDoorOnly) {
-    for (const char* name : {"success_fault_entry", "success_fault_exit", "success_syscall"})
+    for (const char* name :
+         {"success_fault_entry", "success_fault_exit", "success_syscall", "success_others"})
         EXPECT_EQ(load_only(name), 0) << name << "\n" << verifier_log;
     for (const char* name :
          {"failure_sched_switch", "failure_page_added", "failure_page_used", "failure_exit_mmap",
-          "failure_iterator", "failure_kprobe", "failure_packet"})
+          "failure_iterator", "failure_kprobe", "failure_packet", "failure_others_fault"})
         expect_refused(name, load_only(name));
 }
 
@@ -238,6 +244,7 @@ TEST_F(Kfuncs, AreForExtensionsOfWhatMayCallThem) {
     const int target = bpf_program__fd(good->progs.success_target);
     const int bad_target = bpf_program__fd(bad->progs.success_bad_target);
     EXPECT_EQ(load_only("success_extension", target), 0) << verifier_log;
+    expect_refused("failure_others_extension", load_only("failure_others_extension", target));
     expect_refused("failure_extension", load_only("failure_extension", bad_target));
 }
 

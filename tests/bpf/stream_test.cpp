@@ -19,8 +19,9 @@ constexpr char mark[] = "written";
 /// One range up to page 512, one from `second` on; what changes starts at page `changed`.
 int64_t upload_two(size_t second, size_t changed) {
     const uint64_t start = mapping.start();
-    const pp_range two[] = {{start, start + 512 * page, 1, PP_ACTION_STREAM, 0, 1},
-                            {start + second * page, mapping.end(), 2, PP_ACTION_STREAM, 0, 1}};
+    const pp_range two[] = {
+        make_range(start, start + 512 * page, 1, PP_ACTION_STREAM),
+        make_range(start + second * page, mapping.end(), 2, PP_ACTION_STREAM)};
     return upload(two, 2, start + changed * page, start + second * page);
 }
 
@@ -166,14 +167,16 @@ TEST_F(Stream, DropsWhatIsPendingWhereTheTableChanges) {
 
     // a change elsewhere, or none
     EXPECT_EQ(reader.run([] {
-        const pp_range same{mapping.start(), mapping.end(), 1, PP_ACTION_STREAM, 0, 1};
+        const pp_range same =
+            make_range(mapping.start(), mapping.end(), 1, PP_ACTION_STREAM);
         return upload(&same, 1, nowhere, nowhere + page);
     }),
               0);
     EXPECT_EQ(file_.cached(), brought_in);
     // a part of it
     EXPECT_EQ(reader.run([] {
-        const pp_range rest{mapping.start() + 8 * page, mapping.end(), 1, PP_ACTION_STREAM, 0, 1};
+        const pp_range rest =
+            make_range(mapping.start() + 8 * page, mapping.end(), 1, PP_ACTION_STREAM);
         return upload(&rest, 1, mapping.start(), rest.start);
     }),
               0);

@@ -127,8 +127,8 @@ TEST_F(Unload, NeverHangsOnAReaderInAnEndlessCall) {
 [[noreturn]] void churn(Path path) {
     data = map_file(path, PROT_READ, MAP_SHARED);
     const auto at = reinterpret_cast<uint64_t>(data), middle = at + pages / 2 * page;
-    const pp_range both[] = {{at, middle, 1, PP_ACTION_PIN, PP_RANGE_NO_READAHEAD, 1},
-                             {middle, at + pages * page, 2, PP_ACTION_STREAM, 0, 2}};
+    const pp_range both[] = {make_range(at, middle, 1, PP_ACTION_PIN, PP_RANGE_NO_READAHEAD, 1),
+                             make_range(middle, at + pages * page, 2, PP_ACTION_STREAM, 0, 2)};
     for (uint64_t i = 0;; ++i) {
         const int64_t result = upload(both, 1 + i % 2, at, at + pages * page);
         if (result == -ENODEV || result == -ENOENT || result == -EACCES)

@@ -36,11 +36,11 @@ TEST_F(Upload, IsForAnyUser) {
 
 TEST_F(Upload, TakesEveryActionAndFlag) {
     Child child(nobody);
-    for (uint8_t action = PP_ACTION_NONE + 1; action < PP_NR_ACTIONS; ++action)
+    for (uint8_t action = PP_ACTION_NONE; action < PP_NR_ACTIONS; ++action)
         for (const uint8_t flags : {0, int(PP_RANGE_NO_READAHEAD)}) {
             ASSERT_EQ(child.run([=] { return upload_one(nowhere, page, action, flags); }), 0)
                 << action_names[action];
-            const std::vector<pp_range> want{{nowhere, nowhere + page, 1, action, flags, 1}};
+            const std::vector<pp_range> want{make_range(nowhere, nowhere + page, 1, action, uint8_t(flags))};
             EXPECT_EQ(ranges_of(child.pid()), want);
         }
 }

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What happens at once to the pages of ranges that go, and of ranges that come,
+ * when a process replaces its table.
+ */
+#ifndef PP_CHANGE_BPF_H
+#define PP_CHANGE_BPF_H
+
+#include "runs.bpf.h"
+#include "view.bpf.h"
+
+struct change_ctx {
+	struct view old, new;
+	u32 first;
+	u64 mm, start, end, old_half, new_half; /* halves: see where() */
+};
+
+struct cut_ctx {
+	struct pp_range_state *state;
+	u64 from, to;
+	u8 action;
+};
+
+/* Takes the part that changes out of a run; what it takes is released. */
+static long cut_run(u32 i, struct cut_ctx *ctx)
+{
+	struct pp_run *run = &ctx->state->runs[i & (PP_RUNS - 1)];
+	u64 start = run->start, end = run->end;
+
+	if (start >= end || start >= ctx->to || end <= ctx->from)
+		return 0;
+	if (start < ctx->from) {
+		run->end = ctx->from; /* what lies behind the part goes with it */
+		start = ctx->from;
+	} else if (end > ctx->to) {
+		run->start = ctx->to;
+	} else {
+		run->end = 0;
+	}
+	/* cut to the range: the state may have been another's a moment ago */
+	pp_run_release(ctx->state, ctx->action, start, end > ctx->to ? ctx->to : end);
+	return 0;
+}
+
+/*
+ * Global functions from here on: what they do is looked at by the verifier once,
+ * not once for each way that leads to them.
+ */
+__attribute__((noinline)) int cut_runs(u64 mm, u32 id, u32 action, u64 from, u64 to)
+{
+	struct cut_ctx ctx = { .action = action, .from = from, .to = to };
+
+	ctx.state = pp_state_of(mm, id);
+	if (ctx.state)
+		bpf_loop(PP_RUNS, cut_run, &ctx, 0);
+	return 0;
+}
+
+#define ID_COVERS (1ull << 32)
+
+/* Id of the last range that starts at or below @addr, if any; with ID_COVERS if it
+ * ends above. */
+__attribute__((noinline)) u64 id_at(u64 mm, u64 half, u64 addr)
+{
+	struct view v;
+	u32 nr = view_of(mm, half, &v);
+	struct pp_range *r;
+
+	r = nr ? range_at(&v, search(&v, nr, addr)) : NULL;
+	if (!r || r->start > addr)
+		return 0;
+	return r->id | (addr < r->end ? ID_COVERS : 0);
+}
+
+/* The read-ahead window that a range wants, as bpf_pp_set_readahead() takes it. */
+static __always_inline u32 window_of(const struct pp_range *r)
+{
+	if (r->flags & PP_RANGE_NO_READAHEAD)
+		return 0;
+	if (r->read_ahead != PP_READ_AHEAD_DEFAULT)
+		return r->read_ahead;
+	return r->action == PP_ACTION_STREAM ? PP_READAHEAD_SEQUENTIAL :
+					       PP_READAHEAD_DEFAULT;
+}
+
+/* The window that the range at an address wants. */
+__attribute__((noinline)) u32 window_at(u64 mm, u64 half, u64 addr)
+{
+	struct view v;
+	u32 nr = view_of(mm, half, &v);
+	struct pp_range *r;
+
+	r = nr ? range_at(&v, search(&v, nr, addr)) : NULL;
+	return r && r->start <= addr && addr < r->end ? window_of(r) :
+							PP_READAHEAD_DEFAULT;
+}
+
+/* Counts what was queued, unless it could not be. */
+static __always_inline void queued(int err, u32 stat, u64 bytes)
+{
+	if (err)
+		pp_count(PP_STAT_QUEUE_FAILED, 1);
+	else if (stat < PP_NR_STATS)
+		pp_count(stat, bytes >> PAGE_SHIFT);
+}
+
+/*
+ * A range of the old table in the changed part: what its streams have pending
+ * there is released while it is still mapped, and what an EVICT range had there
+ * is dropped. Its state goes unless the range is still there under its id, at its
+ * old start or at its old end; so does its read-ahead window.
+ */
+static long leave_range(u32 i, struct change_ctx *ctx)
+{
+	struct pp_range *r = range_at(&ctx->old, ctx->first + i);
+	struct pp_range_key key = { .mm = ctx->mm };
+	u64 from, to;
+
+	if (!r || r->start >= ctx->end)
+		return 1;
+	if (r->end <= ctx->start)
+		return 0;
+	from = r->start < ctx->start ? ctx->start : r->start;
+	to = r->end > ctx->end ? ctx->end : r->end;
+	key.id = r->id;
+	cut_runs(ctx->mm, r->id, r->action, from, to);
+	if (r->action == PP_ACTION_EVICT &&
+	    id_at(ctx->mm, ctx->new_half, from) != (r->id | ID_COVERS))
+		queued(bpf_pp_drop(from, to), PP_STAT_EVICTED, to - from);
+	if ((u32)id_at(ctx->mm, ctx->new_half, r->start) == r->id ||
+	    (u32)id_at(ctx->mm, ctx->new_half, r->end - 1) == r->id)
+		return 0;
+	bpf_map_delete_elem(&pp_range_states, &key);
+	if (window_of(r) != PP_READAHEAD_DEFAULT)
+		queued(bpf_pp_set_readahead(from, to, PP_READAHEAD_DEFAULT),
+		       PP_NR_STATS, 0);
+	return 0;
+}
+
+/* A range of the new table that starts in the changed part. */
+static long enter_range(u32 i, struct change_ctx *ctx)
+{
+	struct pp_range *r = range_at(&ctx->new, ctx->first + i);
+	u32 *keep = keep_at(&ctx->new, ctx->first + i);
+	u32 window;
+	u64 start, end;
+
+	if (!r || !keep || r->start >= ctx->end)
+		return 1;
+	start = r->start;
+	end = r->end;
+	if (start < ctx->start)
+		return 0;
+	if (*keep) {
+		queued(bpf_pp_activate(start, start + ((u64)*keep << PAGE_SHIFT)),
+		       PP_NR_STATS, 0);
+	} else if (r->action == PP_ACTION_DEACTIVATE) {
+		queued(bpf_pp_deactivate(start, end), PP_NR_STATS, 0);
+	} else if (r->action == PP_ACTION_PREFETCH && r->pages) {
+		if (r->pages < (end - start) >> PAGE_SHIFT)
+			end = start + ((u64)r->pages << PAGE_SHIFT);
+		queued(bpf_pp_prefetch(start, end), PP_STAT_PREFETCHED, end - start);
+		end = r->end;
+	}
+	window = window_of(r);
+	if (window != PP_READAHEAD_DEFAULT ||
+	    window_at(ctx->mm, ctx->old_half, start) != PP_READAHEAD_DEFAULT)
+		queued(bpf_pp_set_readahead(start, end, window), PP_NR_STATS, 0);
+	return 0;
+}
+
+static __always_inline void change_of(struct change_ctx *ctx, u64 mm, u64 old,
+				      u64 new, u64 start, u64 end)
+{
+	view_of(mm, old, &ctx->old);
+	view_of(mm, new, &ctx->new);
+	ctx->old_half = old;
+	ctx->new_half = new;
+	ctx->mm = mm;
+	ctx->start = start;
+	ctx->end = end;
+}
+
+__attribute__((noinline)) int leave_ranges(u64 mm, u64 old, u64 new, u64 start,
+					   u64 end)
+{
+	u32 nr = old >> 32;
+	struct change_ctx ctx = {};
+
+	if (!nr)
+		return 0;
+	change_of(&ctx, mm, old, new, start, end);
+	ctx.first = search(&ctx.old, nr, start);
+	bpf_loop(nr - ctx.first, leave_range, &ctx, 0);
+	return 0;
+}
+
+__attribute__((noinline)) int enter_ranges(u64 mm, u64 old, u64 new, u64 start,
+					   u64 end)
+{
+	u32 nr = new >> 32;
+	struct change_ctx ctx = {};
+
+	if (!nr)
+		return 0;
+	change_of(&ctx, mm, old, new, start, end);
+	ctx.first = search(&ctx.new, nr, start);
+	bpf_loop(nr - ctx.first, enter_range, &ctx, 0);
+	return 0;
+}
+
+#endif

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The writer of the tables, for whoever puts one in force: finds or makes the
+ * table, reads the ranges from the caller's memory, checks them, asks the budgets,
+ * flips. What then has to happen to pages is the caller's business.
+ */
+#ifndef PP_TABLE_BPF_H
+#define PP_TABLE_BPF_H
+
+#include "account.bpf.h"
+#include "budget.bpf.h"
+#include "view.bpf.h"
+
+const struct pp_small_table no_small_table = {};
+const struct pp_large_table no_large_table = {};
+
+/* --- checking what the process sent --- */
+
+/* What check_half() found beside the pages asked for, which are less than 2^48. */
+#define WANTS_ANSWERS (1ull << 61) /* has a range that is to be kept */
+#define WANTS_RULES (1ull << 60)   /* ... whose rule has a budget */
+#define WANTS_PAGES (WANTS_RULES - 1)
+
+static __always_inline bool all_zero(const u8 reserved[6])
+{
+	return !(reserved[0] | reserved[1] | reserved[2] | reserved[3] |
+		 reserved[4] | reserved[5]);
+}
+
+struct check_ctx {
+	struct view v;
+	u64 task_size;
+	u64 prev_end;
+	u64 asked; /* pages that all ranges together ask to keep */
+	u64 wants; /* WANTS_* */
+	int err;
+};
+
+static long check_range(u32 i, struct check_ctx *ctx)
+{
+	struct pp_range *r = range_at(&ctx->v, i);
+	u32 *keep = keep_at(&ctx->v, i);
+
+	if (!r || !keep)
+		return 1;
+	if (((r->start | r->end) & ~PAGE_MASK) || r->start >= r->end ||
+	    r->start < ctx->prev_end || !r->id || r->action >= PP_NR_ACTIONS ||
+	    (r->flags & ~PP_RANGE_FLAGS) || !valid_budget(r->budget) ||
+	    !all_zero(r->reserved)) {
+		ctx->err = -EINVAL;
+		return 1;
+	}
+	if (r->end > ctx->task_size) {
+		ctx->err = -ERANGE;
+		return 1;
+	}
+	/* all of it, wherever the file ends by then, unless it has to be shared out */
+	*keep = pp_keeps(r->action) ? range_pages(r) : 0;
+	ctx->asked += kept_pages(r);
+	if (pp_keeps(r->action)) {
+		ctx->wants |= WANTS_ANSWERS;
+		if (r->budget)
+			ctx->wants |= WANTS_RULES;
+	}
+	ctx->prev_end = r->end;
+	return 0;
+}
+
+/* Checks a half; the pages that it asks to keep with WANTS_*, or a negative errno. */
+__attribute__((noinline)) s64 check_half(u64 mm, u64 new, u64 task_size)
+{
+	struct check_ctx check = { .task_size = task_size };
+	u32 nr = view_of(mm, new, &check.v);
+
+	bpf_loop(nr, check_range, &check, 0);
+	return check.err ? check.err : (s64)(check.asked | check.wants);
+}
+
+/* --- the table itself --- */
+
+static __always_inline int make_table(u64 mm, bool large)
+{
+	int err;
+
+	if (large)
+		err = bpf_map_update_elem(&pp_large_tables, &mm, &no_large_table, BPF_NOEXIST);
+	else
+		err = bpf_map_update_elem(&pp_small_tables, &mm, &no_small_table, BPF_NOEXIST);
+	/* -EEXIST: another thread was faster; others: the map is full */
+	return !err ? 0 : err == -EEXIST ? -EAGAIN : -ENOMEM;
+}
+
+/*
+ * Finds the table to fill, or makes one; 0 or a negative errno. @owner: who is
+ * charged for a new one, and its name.
+ */
+static __always_inline int open_table(u64 mm, u32 nr,
+				      const struct pp_table_head *owner,
+				      struct view *v)
+{
+	struct pp_small_table *small = bpf_map_lookup_elem(&pp_small_tables, &mm);
+	bool large = nr > PP_SMALL_RANGES;
+	struct pp_table_head *head;
+	u32 uid;
+	int err;
+
+	v->small = NULL;
+	v->large = bpf_map_lookup_elem(&pp_large_tables, &mm);
+	if (v->large)
+		return 0;
+	if (small && !large) {
+		v->small = small;
+		return 0;
+	}
+	if (!small && !nr)
+		return 0; /* nothing there, nothing to put there */
+	uid = small ? small->head.uid : owner->uid;
+	if (!pp_user_charge(uid, !small, large))
+		return -EDQUOT;
+	err = make_table(mm, large);
+	if (err) {
+		pp_user_uncharge(uid, !small, large);
+		return err;
+	}
+	pp_filter_add(mm, 1);
+	if (large)
+		v->large = bpf_map_lookup_elem(&pp_large_tables, &mm);
+	else
+		v->small = bpf_map_lookup_elem(&pp_small_tables, &mm);
+	head = head_of(v);
+	if (!head)
+		return -EAGAIN;
+	head->uid = uid;
+	head->tgid = owner->tgid;
+	__builtin_memcpy(head->comm, owner->comm, sizeof(head->comm));
+	return 0;
+}
+
+static __always_inline long read_ranges(struct view *v, u64 from, u32 nr)
+{
+	if (v->small && nr <= PP_SMALL_RANGES)
+		return bpf_probe_read_user(&v->small->ranges[(v->half & 1) * PP_SMALL_RANGES],
+					   nr * sizeof(struct pp_range), (void *)from);
+	if (v->large && nr <= PP_MAX_RANGES)
+		return bpf_probe_read_user(&v->large->ranges[(v->half & 1) * PP_MAX_RANGES],
+					   nr * sizeof(struct pp_range), (void *)from);
+	return -EINVAL;
+}
+
+static __always_inline bool lock_table(struct pp_table_head *head)
+{
+	return !__sync_lock_test_and_set(&head->lock, 1);
+}
+
+static __always_inline void unlock_table(struct pp_table_head *head)
+{
+	__sync_lock_test_and_set(&head->lock, 0);
+}
+
+/* A half before and after, for what follows from the change; see where(). */
+struct change {
+	u64 old, new;
+	bool answers; /* a range is to be kept: reclaim has to ask */
+};
+
+/*
+ * Fills and checks the idle half, flips. The caller holds the lock of @v's table
+ * and, if that is to take the place of the small one @grown, of this as well.
+ */
+static __always_inline int replace(struct pp_request *req, u64 task_size,
+				   u64 limit, u64 key, struct view *v,
+				   struct pp_small_table *grown,
+				   struct change *change)
+{
+	struct pp_table_head *head = head_of(v);
+	u64 was;
+	s64 asked;
+	int err;
+
+	if (!head)
+		return -EINVAL;
+	was = grown ? grown->head.kept : head->kept;
+	change->old = grown ? (u64)grown->head.nr[grown->head.seq & 1] << 32 |
+				      (grown->head.seq & 1) :
+			      where(v, head->seq, head->nr[head->seq & 1]);
+	v->half = ~head->seq & 1;
+	change->new = where(v, v->half, req->nr_ranges);
+	if (req->nr_ranges && read_ranges(v, req->ranges, req->nr_ranges))
+		return -EFAULT;
+	asked = check_half(key, change->new, task_size);
+	if (asked < 0)
+		return asked;
+	change->answers = asked & WANTS_ANSWERS;
+	req->asked = asked & WANTS_PAGES;
+	err = keep_what_fits(key, change->new, head->uid, was, limit,
+			     asked & WANTS_RULES, req);
+	if (err)
+		return err;
+
+	head->kept = req->granted;
+	head->nr[v->half & 1] = req->nr_ranges;
+	__sync_fetch_and_and(&head->flags, ~PP_TABLE_UNPAID);
+	__sync_fetch_and_add(&head->seq, 1);
+	if (!!(head->flags & PP_TABLE_KEEPS) != change->answers)
+		__sync_fetch_and_xor(&head->flags, PP_TABLE_KEEPS);
+	if (grown) {
+		__sync_fetch_and_or(&head->flags, grown->head.flags &
+				    (PP_TABLE_ASKED | PP_TABLE_SUBSCRIBED));
+		grown->head.kept = 0;
+		__sync_fetch_and_or(&grown->head.flags, PP_TABLE_GROWN);
+	}
+	return 0;
+}
+
+/* The small table whose place @v's is about to take; NULL if there is none. */
+static __always_inline struct pp_small_table *outgrown(u64 key, struct view *v)
+{
+	struct pp_small_table *small;
+
+	small = v->large ? bpf_map_lookup_elem(&pp_small_tables, &key) : NULL;
+	return small && !(small->head.flags & PP_TABLE_GROWN) ? small : NULL;
+}
+
+/* replace() with the locks around it. */
+static __always_inline int replace_locked(struct pp_request *req, u64 task_size,
+					  u64 limit, u64 key, struct view *v,
+					  struct change *change)
+{
+	struct pp_table_head *head = head_of(v);
+	struct pp_small_table *grown;
+	int err = -EAGAIN;
+
+	if (!head || !lock_table(head))
+		return -EAGAIN;
+	grown = outgrown(key, v);
+	if (head->flags & PP_TABLE_GROWN) {
+		/* another thread has just made the large one */
+	} else if (!grown) {
+		err = replace(req, task_size, limit, key, v, NULL, change);
+	} else if (lock_table(&grown->head)) {
+		if (!(grown->head.flags & PP_TABLE_GROWN))
+			err = replace(req, task_size, limit, key, v, grown, change);
+		unlock_table(&grown->head);
+	}
+	unlock_table(head);
+	return err;
+}
+
+#endif
