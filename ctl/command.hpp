@@ -16,7 +16,8 @@ struct Command {
     int (*run)(const Arguments& arguments);
 };
 
-extern const Command check_command, load_command, unload_command, status_command;
+extern const Command load_command, unload_command, status_command, check_command, attach_command,
+    detach_command;
 
 /// Prints "ppctl NAME: text" on stderr; the exit status 1.
 int fail(const char* name, const std::string& text);

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// ppctl load: module and BPF programs into force.
+// ppctl load: module and BPF programs into force, under the administrator's limits.
+#include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <optional>
 
 #include <loader.hpp>
 
 #include "command.hpp"
+#include "limits.hpp"
 
 namespace ppctl {
 
@@ -21,8 +24,20 @@ bool parse(const std::string& text, long long least, long long most, std::option
     return true;
 }
 
+/// From the file that --limits names, else from the one in /etc if there is one.
+pagepatrol::Result<void> start_from_file(const Arguments& arguments, pagepatrol::LoadOptions& options) {
+    const auto given = std::find(arguments.begin(), arguments.end(), "--limits");
+    const bool named = given != arguments.end() && given + 1 != arguments.end();
+    auto done = read_limits(named ? given[1] : limits_file, options);
+    if (!done && !named && done.error().code == ENOENT)
+        return {};
+    return done;
+}
+
 int run(const Arguments& arguments) {
     pagepatrol::LoadOptions options;
+    if (auto done = start_from_file(arguments, options); !done)
+        return fail("load", done.error().text());
     for (size_t i = 0; i < arguments.size(); i += 2) {
         const std::string& name = arguments[i];
         if (!name.starts_with("--"))
@@ -36,7 +51,13 @@ int run(const Arguments& arguments) {
             options.module_path = value;
         else if (name == "--max-processes-per-user")
             good = parse(value, 0, 16384, options.tables_per_user);
-        else if (name == "--keep-percent")
+        else if (name == "--limits")
+            continue; // read already: the command line overrides it
+        else if (name == "--max-kept-per-user") {
+            uint64_t bytes = 0;
+            good = parse_size(value, bytes);
+            options.kept_pages_per_user = (bytes + 4095) / 4096;
+        } else if (name == "--keep-percent")
             good = parse(value, 0, 100, options.keep_percent);
         else if (name == "--margin-pages")
             good = parse(value, 0, 1 << 20, options.margin_pages);
@@ -51,7 +72,7 @@ int run(const Arguments& arguments) {
         else
             return misused(load_command, "unknown option " + name);
         if (!good)
-            return misused(load_command, "not a number in range for " + name + ": " + value);
+            return misused(load_command, "no value in range for " + name + ": " + value);
     }
     if (auto done = pagepatrol::load(options); !done)
         return fail("load", done.error().text());
@@ -63,9 +84,9 @@ int run(const Arguments& arguments) {
 const Command load_command = {
     "load",
     "insert the module, load the BPF programs (root)",
-    "[--module FILE] [--max-processes-per-user N] [--keep-percent N] [--margin-pages N]\n"
-    "       [--lag-pages N] [--valve-questions N] [--valve-sweeps-activate N]\n"
-    "       [--valve-sweeps-pin N]",
+    "[--module FILE] [--limits FILE] [--max-processes-per-user N]\n"
+    "       [--max-kept-per-user SIZE] [--keep-percent N] [--margin-pages N] [--lag-pages N]\n"
+    "       [--valve-questions N] [--valve-sweeps-activate N] [--valve-sweeps-pin N]",
     run,
 };
 

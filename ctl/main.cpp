@@ -10,7 +10,7 @@
 namespace ppctl {
 
 static const Command* const commands[] = {&load_command, &unload_command, &status_command,
-                                          &check_command};
+                                          &check_command, &attach_command, &detach_command};
 
 int fail(const char* name, const std::string& text) {
     std::fprintf(stderr, "ppctl %s: %s\n", name, text.c_str());

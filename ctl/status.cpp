@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // ppctl status: module, programs, processes, ranges, counters; for people or as JSON.
+#include <algorithm>
 #include <cinttypes>
 #include <cstdio>
 
@@ -42,9 +43,26 @@ const char* action_name(const pp_range& range) {
     return range.action < PP_NR_ACTIONS ? action_names[range.action] : "?";
 }
 
+uint64_t pages_of(const pp_range& range) {
+    return (range.end - range.start) / 4096;
+}
+
+/// "off", "default", or a number of pages.
+std::string read_ahead(const pp_range& range) {
+    if ((range.flags & PP_RANGE_NO_READAHEAD) || !range.read_ahead)
+        return "off";
+    return range.read_ahead == PP_READ_AHEAD_DEFAULT ? "default" : std::to_string(range.read_ahead);
+}
+
+std::string read_ahead_json(const pp_range& range) {
+    const std::string window = read_ahead(range);
+    return window == "default" ? "null" : window == "off" ? "0" : window;
+}
+
 bool over_budget(const RangeStatus& range) {
-    const bool keeps = range.range.action == PP_ACTION_PIN || range.range.action == PP_ACTION_ACTIVATE;
-    return keeps && range.keep_pages < (range.range.end - range.range.start) / 4096;
+    const bool keeps =
+        range.range.action == PP_ACTION_PIN || range.range.action == PP_ACTION_ACTIVATE;
+    return keeps && range.keep_pages < std::min<uint64_t>(range.range.pages, pages_of(range.range));
 }
 
 void print_json(const Status& now) {
@@ -54,23 +72,36 @@ void print_json(const Status& now) {
                 now.subscriptions, now.loaded ? "true" : "false");
     for (size_t i = 0; i < now.programs.size(); ++i)
         std::printf("%s%s", i ? ", " : "", quoted(now.programs[i]).c_str());
+    const Limits& limits = now.limits;
+    std::printf("],\n \"limits\": {\"processes_per_user\": %u, \"kept_bytes_per_user\": %" PRIu64
+                ", \"keep_percent\": %u, \"margin_pages\": %u, \"lag_pages\": %u},\n \"users\": [",
+                limits.processes_per_user, limits.kept_pages_per_user * 4096, limits.keep_percent,
+                limits.margin_pages, limits.lag_pages);
+    for (size_t i = 0; i < now.users.size(); ++i)
+        std::printf("%s{\"uid\": %u, \"processes\": %" PRId64 ", \"kept_bytes\": %" PRId64 "}",
+                    i ? ", " : "", now.users[i].uid, now.users[i].processes,
+                    now.users[i].kept_pages * 4096);
     std::printf("],\n \"totals\": %s,\n \"processes\": [",
                 counters_json(now.totals, PP_NR_STATS).c_str());
     for (size_t i = 0; i < now.processes.size(); ++i) {
         const ProcessStatus& process = now.processes[i];
         std::printf("%s\n  {\"pid\": %u, \"uid\": %u, \"comm\": %s, \"subscribed\": %s, "
-                    "\"subscribe_errors\": %u, \"ranges\": [",
+                    "\"subscribe_errors\": %u, \"attached\": %s, \"kept_pages\": %" PRIu64
+                    ", \"ranges\": [",
                     i ? "," : "", process.tgid, process.uid, quoted(process.comm).c_str(),
-                    process.subscribed ? "true" : "false", process.subscribe_errors);
+                    process.subscribed ? "true" : "false", process.subscribe_errors,
+                    process.attached ? "true" : "false", process.kept_pages);
         for (size_t j = 0; j < process.ranges.size(); ++j) {
             const pp_range& range = process.ranges[j].range;
             std::printf("%s\n   {\"start\": %" PRIu64 ", \"end\": %" PRIu64
                         ", \"action\": \"%s\", \"rule\": %u, \"read_ahead\": %s, "
-                        "\"keep_pages\": %" PRIu64 ", \"counters\": %s}",
+                        "\"read_ahead_pages\": %s, \"pages\": %u, \"keep_pages\": %" PRIu64
+                        ", \"counters\": %s}",
                         j ? "," : "", static_cast<uint64_t>(range.start),
                         static_cast<uint64_t>(range.end), action_name(range), range.rule,
-                        range.flags & PP_RANGE_NO_READAHEAD ? "false" : "true",
-                        process.ranges[j].keep_pages, counters_json(process.ranges[j].stats, PP_NR_RANGE_STATS).c_str());
+                        read_ahead(range) == "off" ? "false" : "true",
+                        read_ahead_json(range).c_str(), range.pages, process.ranges[j].keep_pages,
+                        counters_json(process.ranges[j].stats, PP_NR_RANGE_STATS).c_str());
         }
         std::printf("]}");
     }
@@ -89,26 +120,49 @@ void print_counters(const uint64_t* stats, unsigned count, const char* indent) {
         std::printf("\n");
 }
 
+std::string mebibytes(uint64_t pages) {
+    char text[32];
+    std::snprintf(text, sizeof(text), "%.1f MiB", static_cast<double>(pages) / 256);
+    return text;
+}
+
 void print_text(const Status& now) {
-    std::printf("module:    %s\n", now.module ? ("loaded, version " + now.module_version + ", " +
-                                                 std::to_string(now.subscriptions) +
-                                                 " address spaces subscribed").c_str()
-                                              : "not loaded");
+    std::printf("module:    %s\n",
+                now.module ? ("loaded, version " + now.module_version + ", " +
+                              std::to_string(now.subscriptions) + " address spaces subscribed")
+                                 .c_str()
+                           : "not loaded");
     std::printf("programs:  ");
     if (!now.loaded)
         std::printf("not loaded (ppctl load)");
     for (size_t i = 0; i < now.programs.size(); ++i)
         std::printf("%s%s", i ? ", " : "", now.programs[i].c_str());
+    if (now.loaded) {
+        const Limits& limits = now.limits;
+        std::printf("\nlimits:    %u processes a user, keeping together %s; a process %u %% of its "
+                    "memory\n           stream: margin %u pages, lag %u",
+                    limits.processes_per_user,
+                    limits.kept_pages_per_user ? mebibytes(limits.kept_pages_per_user).c_str()
+                                               : "what they like",
+                    limits.keep_percent, limits.margin_pages, limits.lag_pages);
+    }
+    for (const UserStatus& user : now.users)
+        std::printf("\nuser %u: %" PRId64 " processes, keeping %s", user.uid, user.processes,
+                    mebibytes(static_cast<uint64_t>(user.kept_pages)).c_str());
     std::printf("\nprocesses: %zu\n", now.processes.size());
     for (const ProcessStatus& process : now.processes) {
-        std::printf("  %u %s (uid %u)%s: %zu ranges\n", process.tgid, process.comm.c_str(),
-                    process.uid, process.subscribed ? ", subscribed" : "", process.ranges.size());
+        std::printf("  %u %s (uid %u)%s%s: %zu ranges, may keep %s\n", process.tgid,
+                    process.comm.c_str(), process.uid, process.subscribed ? ", subscribed" : "",
+                    process.attached ? ", attached" : "", process.ranges.size(),
+                    mebibytes(process.kept_pages).c_str());
         for (const RangeStatus& range : process.ranges) {
             std::printf("    %" PRIx64 "-%" PRIx64 " %s, rule %u%s%s\n",
                         static_cast<uint64_t>(range.range.start),
                         static_cast<uint64_t>(range.range.end), action_name(range.range),
                         range.range.rule,
-                        range.range.flags & PP_RANGE_NO_READAHEAD ? ", no read-ahead" : "",
+                        read_ahead(range.range) != "default"
+                            ? (", read-ahead " + read_ahead(range.range)).c_str()
+                            : "",
                         over_budget(range) ? ", only part of it fits the budget" : "");
             print_counters(range.stats, PP_NR_RANGE_STATS, "      ");
         }
@@ -133,7 +187,10 @@ int run(const Arguments& arguments) {
 } // namespace
 
 const Command status_command = {
-    "status", "module, programs, processes, ranges, counters (root)", "[--json]", run,
+    "status",
+    "module, programs, processes, ranges, counters (root)",
+    "[--json]",
+    run,
 };
 
 } // namespace ppctl
