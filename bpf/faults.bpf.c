@@ -25,6 +25,8 @@ struct fault {
 	u64 address;
 	u64 mm;
 	u64 start, end; /* of the range */
+	u64 ino; /* of the file */
+	u32 dev;
 	u32 id;
 	u32 action;
 	u32 nr;
@@ -61,19 +63,21 @@ static __always_inline struct pp_range_state *make_state(u64 mm, u32 id)
  * behind the shim's back (a raw munmap and mmap): not the policy's business.
  */
 static __always_inline bool same_file(struct pp_range_state *state,
-				      struct address_space *mapping)
+				      const struct fault *f)
 {
-	u64 ino = mapping->host->i_ino;
-	u32 dev = mapping->host->i_sb->s_dev;
-
 	if (!state->ino) {
-		state->dev = dev;
-		state->ino = ino;
+		state->dev = f->dev;
+		state->ino = f->ino;
 		return true;
 	}
-	return state->ino == ino && state->dev == dev;
+	return state->ino == f->ino && state->dev == f->dev;
 }
 
+/*
+ * Every file fault of every process comes by here that fault-around did not
+ * serve. Most find the page in the cache: then what is remembered is all that
+ * is done, so the range's state is left to fault_leave().
+ */
 SEC("fentry/filemap_fault")
 int BPF_PROG(fault_enter, struct vm_fault *vmf)
 {
@@ -81,11 +85,14 @@ int BPF_PROG(fault_enter, struct vm_fault *vmf)
 	struct mm_struct *mm = vma->vm_mm;
 	u64 key = pp_mm_key(mm), address;
 	struct address_space *mapping;
-	struct pp_range_state *state;
 	struct pp_found found;
+	struct inode *inode;
 	struct fault *f;
 
 	if (!*pp_filter_slot(key))
+		return 0;
+	/* a fault on behalf of another process (ptrace, process_vm_readv) */
+	if (mm != bpf_get_current_task_btf()->mm)
 		return 0;
 	f = my_fault(0);
 	if (f)
@@ -93,26 +100,18 @@ int BPF_PROG(fault_enter, struct vm_fault *vmf)
 	address = vmf->address & PAGE_MASK;
 	if (!pp_find(key, address, &found))
 		return 0;
-	/* a fault on behalf of another process (ptrace, process_vm_readv) */
-	if (mm != bpf_get_current_task_btf()->mm)
-		return 0;
 	/* a forked child's first fault, or the first one failed */
 	if (found.head->flags & PP_TABLE_KEEPS)
 		pp_want_subscription(found.head);
 
-	state = make_state(key, found.range.id);
-	if (!state)
-		return 0;
-	mapping = vma->vm_file->f_mapping;
-	if (!same_file(state, mapping)) {
-		pp_count_range(state, PP_STAT_STALE, 1);
-		return 0;
-	}
-	pp_count_range(state, PP_STAT_FAULTS, 1);
-
-	f = my_fault(BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (!f)
+		f = my_fault(BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (!f)
 		return 0;
+	mapping = vma->vm_file->f_mapping;
+	inode = mapping->host;
+	f->ino = inode->i_ino;
+	f->dev = inode->i_sb->s_dev;
 	f->delta = address - (vmf->pgoff << PAGE_SHIFT);
 	f->address = address;
 	f->mm = key;
@@ -216,16 +215,28 @@ static __always_inline void release_behind(struct pp_range_state *state,
 SEC("fexit/filemap_fault")
 int BPF_PROG(fault_leave, struct vm_fault *vmf)
 {
-	struct fault *f = my_fault(0);
+	/* not vmf->vma: it may be gone; fault_enter() saw to it that this is the mm */
+	struct mm_struct *mm = bpf_get_current_task_btf()->mm;
 	struct pp_range_state *state;
+	struct fault *f;
 	u8 action;
 
+	if (!*pp_filter_slot(pp_mm_key(mm)))
+		return 0;
+	f = my_fault(0);
 	if (!f || !f->mapping)
 		return 0;
 	f->mapping = 0;
-	state = pp_state_of(f->mm, f->id);
+	if (!f->nr)
+		return 0;
+	state = make_state(f->mm, f->id);
 	if (!state)
 		return 0;
+	if (!same_file(state, f)) {
+		pp_count_range(state, PP_STAT_STALE, 1);
+		return 0;
+	}
+	pp_count_range(state, PP_STAT_FAULTS, 1);
 	action = f->action;
 	for (u32 i = 0; i < PIECES && i < f->nr; i++) {
 		u64 start = f->piece[i].start, end = f->piece[i].end;
