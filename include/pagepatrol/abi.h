@@ -153,7 +153,7 @@ struct pp_request {
  * Counters. One list serves the totals (per-CPU array), the ranges and the
  * printout. Pages are base pages.
  */
-#define PP_STAT_FAULTS 0u	 /* page-cache faults in a range (filemap_fault) */
+#define PP_STAT_FAULTS 0u	 /* faults in a range that brought pages into the page cache */
 #define PP_STAT_INSERTED 1u	 /* pages brought in by such faults */
 #define PP_STAT_DROPPED 2u	 /* pages handed to drop behind a stream */
 #define PP_STAT_SPARED 3u	 /* pages of a stream left, memory was not tight */
@@ -162,7 +162,7 @@ struct pp_request {
 #define PP_STAT_VALVE 6u	 /* ... was told no, the pressure valve was open */
 #define PP_STAT_ACTIVATED 7u	 /* pages handed to the active list */
 #define PP_STAT_DEACTIVATED 8u	 /* pages handed to the inactive list */
-#define PP_STAT_STALE 9u	 /* faults on another file than the range's */
+#define PP_STAT_STALE 9u	 /* ... that brought in pages of another file than the range's */
 /* totals only, from here on */
 #define PP_NR_RANGE_STATS 10u
 #define PP_STAT_UPLOADS 10u	 /* tables accepted */
