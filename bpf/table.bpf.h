@@ -187,7 +187,7 @@ static __always_inline int replace(struct pp_request *req, u64 task_size,
 	change->new = where(v, v->half, req->nr_ranges);
 	if (req->nr_ranges && read_ranges(v, req->ranges, req->nr_ranges))
 		return -EFAULT;
-	asked = check_half(key, change->new, task_size);
+	asked = req->nr_ranges ? check_half(key, change->new, task_size) : 0;
 	if (asked < 0)
 		return asked;
 	change->answers = asked & WANTS_ANSWERS;

@@ -63,6 +63,8 @@ static __always_inline struct pp_table_head *head_of(struct view *v)
 /* Index within its half of the last range that starts at or below @addr. */
 static __always_inline u32 search(struct view *v, u32 nr, u64 addr)
 {
+	if (nr <= 1)
+		return 0;
 	if (v->small)
 		return pp_search(v->small->ranges, 2 * PP_SMALL_RANGES, v->half,
 				 nr, addr) - v->half * PP_SMALL_RANGES;
