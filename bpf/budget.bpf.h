@@ -12,6 +12,12 @@
 #include "account.bpf.h"
 #include "view.bpf.h"
 
+/* What check_half() finds beside the pages asked for, which are less than 2^48. */
+#define WANTS_ANSWERS (1ull << 61) /* has a range that is to be kept */
+#define WANTS_RULES (1ull << 60)   /* ... whose rule has a budget */
+#define WANTS_MORE (1ull << 59)	   /* ... and these span more than the process may keep */
+#define WANTS_PAGES (WANTS_MORE - 1)
+
 /* One for a table that is being filled, as long as that takes. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -62,6 +68,7 @@ struct budget_ctx {
 	u64 limit; /* pages of memory */
 	u64 asked; /* pages, of each rule no more than its budget */
 	u64 left;  /* pages still to be granted */
+	u64 spare; /* pages that files may grow by */
 };
 
 static __always_inline u32 *rule_at(struct budget_ctx *ctx, u32 rule)
@@ -114,15 +121,22 @@ static long grant_range(u32 i, struct budget_ctx *ctx)
 	struct pp_range *r = range_at(&ctx->v, i);
 	u32 *keep = keep_at(&ctx->v, i);
 	u32 *rule = r ? rule_at(ctx, r->rule) : NULL;
-	u32 pages;
+	u64 pages, more;
 
 	if (!rule || !keep)
 		return 1;
 	pages = kept_pages(r);
 	if (pages > *rule)
 		pages = *rule;
-	*keep = pages;
 	*rule -= pages;
+	if (pp_keeps(r->action)) {
+		more = range_pages(r) - pages;
+		if (more > ctx->spare)
+			more = ctx->spare;
+		ctx->spare -= more;
+		pages += more;
+	}
+	*keep = pages;
 	return 0;
 }
 
@@ -139,10 +153,13 @@ __attribute__((noinline)) s64 ask_by_rule(u64 mm, u64 new, u64 limit)
 	return ctx.asked;
 }
 
-/* Shares @pages out to the ranges of a half, as ask_by_rule() left it. */
-__attribute__((noinline)) int share_out(u64 mm, u64 new, u64 pages)
+/*
+ * Shares @pages out to the ranges of a half, as ask_by_rule() left it, and @spare
+ * more to those that their files don't fill yet, by address.
+ */
+__attribute__((noinline)) int share_out(u64 mm, u64 new, u64 pages, u64 spare)
 {
-	struct budget_ctx ctx = { .left = pages };
+	struct budget_ctx ctx = { .left = pages, .spare = spare };
 	u32 nr = view_of(mm, new, &ctx.v);
 
 	ctx.budget = bpf_map_lookup_elem(&pp_budgets, &mm);
@@ -151,25 +168,35 @@ __attribute__((noinline)) int share_out(u64 mm, u64 new, u64 pages)
 	return 0;
 }
 
+/* What the process's and the administrator's limit leave it. */
+static __always_inline u64 most_pages(u32 budget, u64 limit)
+{
+	u64 most = limit * cfg_keep_percent / 100;
+	u64 own = budget_pages(budget, limit);
+
+	return own < most ? own : most;
+}
+
 /*
  * Lets a half keep what the budgets allow, and charges the user for it instead of
- * for @was pages. The ranges' keep covers all of them by now: that stays so if
- * all that is asked for fits, so that files may grow.
+ * for @was pages. The ranges' keep covers all of their addresses by now. That
+ * stays so, and files may grow, if all these fit into the one limit there is; else
+ * it is shared out, as what the caller says of its files may be wrong: the sum of
+ * keep never is above a limit.
  *
- * @rules: some rule has a budget. Returns 0 or a negative errno.
+ * @wants: WANTS_* of the half. Returns 0 or a negative errno.
  */
 static __always_inline int keep_what_fits(u64 mm, u64 new, u32 uid, u64 was,
-					  u64 limit, bool rules,
+					  u64 limit, u64 wants,
 					  struct pp_request *req)
 {
-	u64 most = limit * cfg_keep_percent / 100, sum = req->asked;
-	u64 own = budget_pages(req->budget, limit);
+	u64 most = most_pages(req->budget, limit), sum = req->asked;
+	bool one_limit = !(wants & WANTS_RULES) && !cfg_max_kept_pages_per_user;
+	bool share = (wants & WANTS_ANSWERS) &&
+		     (!one_limit || (wants & WANTS_MORE));
 	s64 by_rule;
 
-	if (own < most)
-		most = own;
-	rules = rules || sum > most || cfg_max_kept_pages_per_user;
-	if (rules && sum) {
+	if (share) {
 		by_rule = ask_by_rule(mm, new, limit);
 		if (by_rule < 0)
 			return by_rule;
@@ -185,10 +212,11 @@ static __always_inline int keep_what_fits(u64 mm, u64 new, u32 uid, u64 was,
 	req->granted = pp_user_keep(uid, was, sum);
 	if (req->granted < sum && !req->limited_by)
 		req->limited_by = PP_LIMITED_USER;
-	if (req->granted < req->asked)
-		share_out(mm, new, req->granted);
-	if (rules && req->asked)
+	if (share) {
+		share_out(mm, new, req->granted,
+			  one_limit ? most - req->granted : 0);
 		bpf_map_delete_elem(&pp_budgets, &mm);
+	}
 	return 0;
 }
 

@@ -16,11 +16,6 @@ const struct pp_large_table no_large_table = {};
 
 /* --- checking what the process sent --- */
 
-/* What check_half() found beside the pages asked for, which are less than 2^48. */
-#define WANTS_ANSWERS (1ull << 61) /* has a range that is to be kept */
-#define WANTS_RULES (1ull << 60)   /* ... whose rule has a budget */
-#define WANTS_PAGES (WANTS_RULES - 1)
-
 static __always_inline bool all_zero(const u8 reserved[6])
 {
 	return !(reserved[0] | reserved[1] | reserved[2] | reserved[3] |
@@ -32,6 +27,8 @@ struct check_ctx {
 	u64 task_size;
 	u64 prev_end;
 	u64 asked; /* pages that all ranges together ask to keep */
+	u64 span;  /* pages of these by their addresses */
+	u64 most;  /* pages that the process may keep */
 	u64 wants; /* WANTS_* */
 	int err;
 };
@@ -59,6 +56,9 @@ static long check_range(u32 i, struct check_ctx *ctx)
 	ctx->asked += kept_pages(r);
 	if (pp_keeps(r->action)) {
 		ctx->wants |= WANTS_ANSWERS;
+		ctx->span += *keep;
+		if (ctx->span > ctx->most)
+			ctx->wants |= WANTS_MORE;
 		if (r->budget)
 			ctx->wants |= WANTS_RULES;
 	}
@@ -67,9 +67,9 @@ static long check_range(u32 i, struct check_ctx *ctx)
 }
 
 /* Checks a half; the pages that it asks to keep with WANTS_*, or a negative errno. */
-__attribute__((noinline)) s64 check_half(u64 mm, u64 new, u64 task_size)
+__attribute__((noinline)) s64 check_half(u64 mm, u64 new, u64 task_size, u64 most)
 {
-	struct check_ctx check = { .task_size = task_size };
+	struct check_ctx check = { .task_size = task_size, .most = most };
 	u32 nr = view_of(mm, new, &check.v);
 
 	bpf_loop(nr, check_range, &check, 0);
@@ -187,13 +187,13 @@ static __always_inline int replace(struct pp_request *req, u64 task_size,
 	change->new = where(v, v->half, req->nr_ranges);
 	if (req->nr_ranges && read_ranges(v, req->ranges, req->nr_ranges))
 		return -EFAULT;
-	asked = req->nr_ranges ? check_half(key, change->new, task_size) : 0;
+	asked = req->nr_ranges ? check_half(key, change->new, task_size,
+					    most_pages(req->budget, limit)) : 0;
 	if (asked < 0)
 		return asked;
 	change->answers = asked & WANTS_ANSWERS;
 	req->asked = asked & WANTS_PAGES;
-	err = keep_what_fits(key, change->new, head->uid, was, limit,
-			     asked & WANTS_RULES, req);
+	err = keep_what_fits(key, change->new, head->uid, was, limit, asked, req);
 	if (err)
 		return err;
 

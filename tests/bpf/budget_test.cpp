@@ -119,17 +119,17 @@ TEST_F(Budget, AsAShareIsOfTheMemoryLimit) {
 }
 
 TEST_F(Budget, IsForWhatTheFileBacks) {
-    // all that there is fits: all of the range is kept, for when the file grows
+    // all of the range fits: all of it is kept, for when the file grows
     EXPECT_EQ(child_.run([] {
-        pp_range range = make_range(nowhere, nowhere + 1000000 * page, 1, PP_ACTION_PIN);
+        pp_range range = make_range(nowhere, nowhere + 1000 * page, 1, PP_ACTION_PIN);
         range.pages = 10;
         pp_request request = request_for(&range, 1);
-        request.budget = 10;
+        request.budget = 1000;
         const int64_t result = ask(request);
         return result ? result : int64_t(request.asked * 100 + request.granted);
     }),
               1010);
-    EXPECT_EQ(kept(child_.pid()), Pages{1000000});
+    EXPECT_EQ(kept(child_.pid()), Pages{1000});
     EXPECT_EQ(charged().kept, 10);
     EXPECT_EQ(child_.run([] {
         pp_range range = make_range(nowhere, nowhere + 1000000 * page, 1, PP_ACTION_PIN);
@@ -140,6 +140,38 @@ TEST_F(Budget, IsForWhatTheFileBacks) {
     }),
               0);
     EXPECT_EQ(kept(child_.pid()), Pages{9});
+}
+
+/// What the ranges' files back is the caller's word, which may be a lie: `says` pages each.
+int64_t upload_lies(uint32_t says, uint32_t of_process, uint32_t of_rule) {
+    pp_range ranges[3];
+    for (uint32_t i = 0; i < 3; ++i) {
+        const uint64_t start = nowhere + i * 1000000 * page;
+        ranges[i] = make_range(start, start + 1000000 * page, i + 1,
+                               i == 1 ? PP_ACTION_ACTIVATE : PP_ACTION_PIN);
+        ranges[i].pages = says;
+        ranges[i].budget = of_rule;
+    }
+    pp_request request = request_for(ranges, 3);
+    request.budget = of_process;
+    const int64_t result = ask(request);
+    return result ? result : int64_t(request.asked * 10000 + request.granted);
+}
+
+TEST_F(Budget, IsNotEvadedByALie) {
+    Cgroup group(8 << 20); // 2048 pages, 1536 of them may be kept
+    group.add(child_.pid());
+    EXPECT_EQ(child_.run([] { return upload_lies(0, 0, 0); }), 0);
+    EXPECT_EQ(kept(child_.pid()), (Pages{1536, 0, 0})) << "room to grow, up to the limit";
+    EXPECT_EQ(child_.run([] { return upload_lies(10, 0, 0); }), 300030);
+    EXPECT_EQ(kept(child_.pid()), (Pages{1516, 10, 10}));
+    EXPECT_EQ(child_.run([] { return upload_lies(10, 100, 0); }), 300030);
+    EXPECT_EQ(kept(child_.pid()), (Pages{80, 10, 10}));
+    EXPECT_EQ(child_.run([] { return upload_lies(10, 0, 25); }), 300025);
+    EXPECT_EQ(kept(child_.pid()), (Pages{10, 10, 5}));
+    EXPECT_EQ(child_.run([] { return upload_lies(0, 0, 25); }), 0);
+    EXPECT_EQ(kept(child_.pid()), (Pages{0, 0, 0}));
+    child_.end(); // before its cgroup
 }
 
 class BudgetOfUser : public Loaded {
@@ -180,6 +212,10 @@ TEST_F(BudgetOfUser, IsWhatHisProcessesKeepTogether) {
     EXPECT_EQ(second.run([] { return last.granted; }), 900);
     EXPECT_EQ(first.run([] { return upload_one(nowhere, page, 77); }), -EINVAL);
     EXPECT_EQ(charged().kept, 1000 + 700);
+    // nor does it help to say that a file is small
+    ASSERT_EQ(first.run([] { return upload_lies(0, 0, 0); }), 0);
+    EXPECT_EQ(kept(first.pid()), (Pages{0, 0, 0}));
+    ASSERT_EQ(first.run([] { return upload_layout(asks_for(100)); }), 0);
     // exit gives back
     second.end(SIGKILL);
     EXPECT_TRUE(eventually([] { return charged().kept == 100 + 700; }));
