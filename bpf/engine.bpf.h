@@ -67,11 +67,13 @@ const volatile __u32 cfg_keep_percent = 75;
 const volatile __u32 cfg_margin_pages = 256;
 /* Pages behind the reader that stay: it may still be at them (fault-around). */
 const volatile __u32 cfg_lag_pages = 64;
-/* The pressure valve: answers "yes" that a page reclaimed pays for, and how often
- * all that a process keeps may be swept in vain. */
+/* The pressure valve: answers "yes" that a page reclaimed pays for, how often all
+ * that a process keeps may be swept in vain, and in how many rounds of reclaim. */
 const volatile __u32 cfg_valve_questions = 32;
 const volatile __u32 cfg_valve_sweeps_activate = 6;
 const volatile __u32 cfg_valve_sweeps_pin = 8;
+const volatile __u32 cfg_valve_futile_activate = 2;
+const volatile __u32 cfg_valve_futile_pin = 4;
 
 /* What a look-up found, copied. */
 struct pp_found {

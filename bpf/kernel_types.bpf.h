@@ -48,8 +48,14 @@ typedef struct {
 	u64 ctx_id;
 } mm_context_t;
 
+struct percpu_counter {
+	s64 count;
+};
+
+/* MM_FILEPAGES is the first */
 struct mm_struct {
 	unsigned long task_size;
+	struct percpu_counter rss_stat[1];
 	mm_context_t context;
 };
 

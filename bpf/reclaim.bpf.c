@@ -4,17 +4,21 @@
  * valve: what "yes" may cost. Each "yes" puts the asking task in debt, each page
  * that it reclaims pays some of it off. Where the debt is more than a few sweeps
  * over all that the page's process keeps, reclaim has been at it in vain: then the
- * answer is "no opinion" until enough is reclaimed (first for activate, then for pin).
+ * answer is "no opinion" until enough is reclaimed (first for activate, then for
+ * pin). So reclaim never asks more than a fixed number of questions for a page in
+ * the long run.
  *
- * So a policy can't turn into an out-of-memory kill (which the kernel resorts to
- * after 16 futile rounds, each with up to two sweeps), and reclaim never asks
- * more than a fixed number of questions for a page in the long run.
+ * And it is "no opinion" after a few futile rounds of the task: the kernel resorts
+ * to an out-of-memory kill after 16, however few the pages are that it asked about.
  */
 #include "engine.bpf.h"
 
 /* Written by its own task alone. */
 struct reclaimer {
 	u64 debt; /* answers "yes" that no page reclaimed has paid for */
+	u64 most; /* pages that one of the processes asked about keeps, while in debt */
+	u32 futile; /* rounds of reclaim that freed nothing, less those that did */
+	u32 pad;
 };
 
 struct {
@@ -33,14 +37,38 @@ static __always_inline struct reclaimer *reclaimer(u64 flags)
 				    0, flags);
 }
 
-/* Whether a "yes" is affordable; if so it is charged. @kept: of the process asked about. */
+/* What a counter of pages may be short of, for each processor keeps some back. */
+#define SLACK 1024
+
+/* Pages of @kept that can be in memory at all. */
+static __always_inline u64 resident(struct mm_struct *mm, u64 kept)
+{
+	s64 pages;
+
+	if (!bpf_core_field_exists(mm->rss_stat[0].count))
+		return kept;
+	pages = BPF_CORE_READ(mm, rss_stat[0].count);
+	pages = (pages > 0 ? pages : 0) + SLACK;
+	return kept < (u64)pages ? kept : (u64)pages;
+}
+
+/*
+ * Whether a "yes" is affordable; if so it is charged. @kept: of the process asked
+ * about. The debt is the task's, whoever it asked about, so it is the largest of
+ * these that counts: else it would be too much for the small ones at once.
+ */
 static __always_inline bool afford(u8 action, u64 kept)
 {
 	struct reclaimer *me = reclaimer(BPF_LOCAL_STORAGE_GET_F_CREATE);
-	u64 sweeps = action == PP_ACTION_PIN ? cfg_valve_sweeps_pin :
-					       cfg_valve_sweeps_activate;
+	bool pin = action == PP_ACTION_PIN;
+	u64 sweeps = pin ? cfg_valve_sweeps_pin : cfg_valve_sweeps_activate;
 
-	if (!me || me->debt >= sweeps * kept + (u64)cfg_valve_questions * BATCH)
+	if (!me ||
+	    me->futile >= (pin ? cfg_valve_futile_pin : cfg_valve_futile_activate))
+		return false;
+	if (kept > me->most)
+		me->most = kept;
+	if (me->debt >= sweeps * me->most + (u64)cfg_valve_questions * BATCH)
 		return false;
 	me->debt++;
 	return true;
@@ -61,7 +89,7 @@ int BPF_PROG(page_used, struct mm_struct *mm, unsigned long start,
 		return 0;
 	state = pp_state_of(found.mm, found.range.id);
 	pp_count_range(state, PP_STAT_ASKED, 1);
-	if (!afford(action, found.head->kept)) {
+	if (!afford(action, resident(mm, found.head->kept))) {
 		pp_count_range(state, PP_STAT_VALVE, 1);
 		return 0;
 	}
@@ -76,7 +104,40 @@ int BPF_PROG(shrink_inactive, int nid, unsigned long scanned,
 	struct reclaimer *me = reclaimer(0);
 	u64 paid = reclaimed * cfg_valve_questions;
 
-	if (me)
-		me->debt = me->debt > paid ? me->debt - paid : 0;
+	if (!me || !paid)
+		return 0;
+	if (me->debt > paid) {
+		me->debt -= paid;
+	} else {
+		me->debt = 0;
+		me->most = 0;
+	}
+	return 0;
+}
+
+/* A round of reclaim, all priorities of it, is over. */
+static __always_inline void round_over(unsigned long reclaimed)
+{
+	struct reclaimer *me = reclaimer(0);
+
+	if (!me)
+		return;
+	if (!reclaimed)
+		me->futile++;
+	else if (me->futile)
+		me->futile--;
+}
+
+SEC("tp_btf/mm_vmscan_memcg_reclaim_end")
+int BPF_PROG(memcg_reclaim_end, unsigned long reclaimed)
+{
+	round_over(reclaimed);
+	return 0;
+}
+
+SEC("tp_btf/mm_vmscan_direct_reclaim_end")
+int BPF_PROG(direct_reclaim_end, unsigned long reclaimed)
+{
+	round_over(reclaimed);
 	return 0;
 }

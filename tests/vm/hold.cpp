@@ -4,6 +4,8 @@
 // a word a line, with an answer each. Knows nothing of PagePatrol. It ends with its
 // input.
 //   touch   reads a byte of each page; answers: major faults it took
+//   sip     reads a byte of each page of the first tenth; the same answer
+//   fill N  has N MiB more of memory of its own, and uses it; the same answer
 #include <cstdio>
 #include <iostream>
 #include <string>
@@ -41,14 +43,28 @@ int main(int argc, char** argv) {
         files.emplace_back(static_cast<const char*>(map), size);
     }
     for (std::string word; std::getline(std::cin, word);) {
-        if (word != "touch") {
+        const long before = major_faults();
+        if (word.starts_with("fill ")) {
+            const std::size_t size = std::stoul(word.substr(5)) << 20;
+            void* memory = mmap(nullptr, size, PROT_READ | PROT_WRITE,
+                                MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+            if (memory == MAP_FAILED) {
+                std::perror("fill");
+                return 1;
+            }
+            for (std::size_t at = 0; at < size; at += 4096)
+                static_cast<volatile char*>(memory)[at] = 1;
+            std::cout << major_faults() - before << std::endl;
+            continue;
+        }
+        if (word != "touch" && word != "sip") {
             std::cerr << "hold: unknown word: " << word << '\n';
             return 2;
         }
-        const long before = major_faults();
+        const std::size_t part = word == "sip" ? 10 : 1;
         volatile char sink = 0;
         for (const std::string_view file : files)
-            for (std::size_t at = 0; at < file.size(); at += 4096)
+            for (std::size_t at = 0; at < file.size() / part; at += 4096)
                 sink = file[at];
         static_cast<void>(sink);
         std::cout << major_faults() - before << std::endl;

@@ -126,6 +126,32 @@ TEST(Sharing, TwoThatPinMoreThanTheLimitSurvive) {
     EXPECT_LE(pinned, 5 * by_default) << "the valve bounds what it costs";
 }
 
+/// What is kept on paper must not count where little of it is in memory: a program whose
+/// own memory fits, if the kernel takes all of the file's pages, is not killed.
+TEST(Sharing, PinOfWhatIsHardlyUsedLeavesRoomForTheRest) {
+    const TemporaryFolder folder;
+    const std::string hot = Data::need("hot"),
+                      policy = folder.file("policy.toml", one_rule("hot", "pin"));
+    constexpr std::uint64_t limit = Data::hot * 10 / 7;
+    const std::string fill = "fill " + std::to_string(limit / MiB - 3);
+    for (const Arm& arm : {Arm{{}, limit}, Arm{policy, limit}}) {
+        const std::string name = arm.policy.empty() ? "default" : "policy";
+        cold_caches(arm);
+        run({{built("tests/vm/hold")}});
+        const Json before = pagepatrol_ctl::status();
+        const MemoryCgroup cgroup(arm.limit);
+        Child child({under(arm, {built("tests/vm/hold"), hot}), {}, cgroup.path()});
+        EXPECT_NE(child.ask("sip"), "") << name;
+        EXPECT_NE(child.ask(fill), "") << name << ": it was killed";
+        const Json after = pagepatrol_ctl::status();
+        for (const char* counter : {"kept", "valve"})
+            report(name + "_" + counter,
+                   static_cast<double>(pagepatrol_ctl::total(after, counter) -
+                                       pagepatrol_ctl::total(before, counter)));
+        EXPECT_EQ(cgroup.oom_kills(), 0u) << name;
+    }
+}
+
 /// The last line of defence, with the budget out of the way: all of the memory pinned.
 TEST(Sharing, ValveOpensBeforeAnythingIsKilled) {
     const pagepatrol_ctl::LoadedWith loaded({"--keep-percent", "100"});
