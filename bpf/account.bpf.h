@@ -65,16 +65,18 @@ static __always_inline void pp_user_uncharge(u32 uid, bool table, bool large)
 static __always_inline u64 pp_user_keep(u32 uid, u64 was, u64 want)
 {
 	struct pp_user *user = bpf_map_lookup_elem(&pp_users, &uid);
-	u64 most = cfg_max_kept_pages_per_user, now, over;
+	s64 most = cfg_max_kept_pages_per_user, more = want - was, now, over;
 
 	if (!user)
 		return 0; /* charged for a table, so there is one */
-	now = __sync_fetch_and_add(&user->kept, want - was) + want - was;
-	if (!most || want <= was || now <= most)
+	now = __sync_fetch_and_add(&user->kept, more) + more;
+	if (now < 0) /* can't be; it would let him keep more than he may for good */
+		__sync_fetch_and_add(&user->kept, -now);
+	if (!most || more <= 0 || now <= most)
 		return want;
 	over = now - most;
-	if (over > want - was)
-		over = want - was;
+	if (over > more)
+		over = more;
 	__sync_fetch_and_add(&user->kept, -over);
 	return want - over;
 }

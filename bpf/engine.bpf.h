@@ -188,6 +188,12 @@ static __always_inline void pp_table_of(u64 mm, struct pp_small_table **small,
 	*large = bpf_map_lookup_elem(&pp_large_tables, &mm);
 }
 
+/* Whether a table has an owner by now. */
+static __always_inline bool pp_published(const struct pp_table_head *head)
+{
+	return *(volatile u32 *)&head->tgid;
+}
+
 /* Finds the range of address space @mm that @addr lies in. */
 static __always_inline bool pp_find(u64 mm, u64 addr, struct pp_found *found)
 {

@@ -37,6 +37,7 @@ int BPF_PROG(task_newtask, struct task_struct *task, u64 clone_flags)
 	struct mm_struct *child_mm = task->mm;
 	struct pp_small_table *small;
 	struct pp_large_table *large;
+	struct pp_table_head *from;
 	u64 parent, child;
 	long err;
 	u64 kept;
@@ -49,15 +50,16 @@ int BPF_PROG(task_newtask, struct task_struct *task, u64 clone_flags)
 	if (parent == child || !*pp_filter_slot(parent))
 		return 0;
 	pp_table_of(parent, &small, &large);
-	if (small) {
-		uid = small->head.uid;
-		kept = small->head.kept;
-	} else if (large) {
-		uid = large->head.uid;
-		kept = large->head.kept;
-	} else {
+	if (small)
+		from = &small->head;
+	else if (large)
+		from = &large->head;
+	else
 		return 0;
-	}
+	if (!pp_published(from))
+		return 0; /* empty, and nobody's yet */
+	uid = from->uid;
+	kept = from->kept;
 	if (!pp_user_charge(uid, true, !small))
 		return 0;
 	if (small) {

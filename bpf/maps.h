@@ -35,7 +35,7 @@ struct pp_table_head {
 	__u32 flags;
 	__u32 subscribe_errors;
 	__u32 uid;
-	__u32 tgid; /* who pushed first, for people to read */
+	__u32 tgid; /* who pushed first, for people to read; 0: not ready yet */
 	__u64 kept; /* pages that the budgets let it keep; charged to @uid */
 	char comm[16];
 };

@@ -92,7 +92,8 @@ static __always_inline int make_table(u64 mm, bool large)
 
 /*
  * Finds the table to fill, or makes one; 0 or a negative errno. @owner: who is
- * charged for a new one, and its name.
+ * charged for a new one, and its name. One that another thread has just made is
+ * nobody's until its tgid is set, which is done last.
  */
 static __always_inline int open_table(u64 mm, u32 nr,
 				      const struct pp_table_head *owner,
@@ -107,7 +108,9 @@ static __always_inline int open_table(u64 mm, u32 nr,
 	v->small = NULL;
 	v->large = bpf_map_lookup_elem(&pp_large_tables, &mm);
 	if (v->large)
-		return 0;
+		return pp_published(&v->large->head) ? 0 : -EAGAIN;
+	if (small && !pp_published(&small->head))
+		return -EAGAIN;
 	if (small && !large) {
 		v->small = small;
 		return 0;
@@ -131,8 +134,9 @@ static __always_inline int open_table(u64 mm, u32 nr,
 	if (!head)
 		return -EAGAIN;
 	head->uid = uid;
-	head->tgid = owner->tgid;
 	__builtin_memcpy(head->comm, owner->comm, sizeof(head->comm));
+	/* a full barrier, too */
+	__sync_lock_test_and_set(&head->tgid, owner->tgid);
 	return 0;
 }
 
