@@ -29,6 +29,33 @@ static __always_inline bool pp_take(s64 *count, s64 most)
 	return false;
 }
 
+/* User namespaces within one another, at most, with the first. */
+#define USER_NAMESPACES 33
+
+/*
+ * Who is charged for what a task with these credentials has: its user, or, if that
+ * is one in a user namespace, who made this (of those within one another: the
+ * outermost). Somebody with a range of users there would else have as many quotas.
+ * Root's namespaces are no one's: the users in them are told apart.
+ */
+static __always_inline u32 pp_payer(const struct cred *cred)
+{
+	struct user_namespace *ns = BPF_CORE_READ(cred, user_ns);
+	u32 uid = BPF_CORE_READ(cred, uid.val), owner;
+	int level = 0;
+
+	for (int i = 0; i < USER_NAMESPACES; i++) {
+		level = BPF_CORE_READ(ns, level);
+		if (level <= 1)
+			break;
+		ns = BPF_CORE_READ(ns, parent);
+	}
+	if (level < 1)
+		return uid;
+	owner = BPF_CORE_READ(ns, owner.val);
+	return owner ? owner : uid;
+}
+
 /* Takes a table off the user's quota; a large one counts as both. */
 static __always_inline bool pp_user_charge(u32 uid, bool table, bool large)
 {

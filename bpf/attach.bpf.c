@@ -110,7 +110,7 @@ int attach(struct pp_attach *ctx)
 	}
 	limit = bpf_pp_task_memory_limit(task);
 	key = pp_mm_key(mm);
-	owner.uid = BPF_CORE_READ(task, real_cred, uid.val);
+	owner.uid = pp_payer(BPF_CORE_READ(task, real_cred));
 	owner.tgid = task->tgid;
 	bpf_probe_read_kernel_str(owner.comm, sizeof(owner.comm), task->comm);
 	bpf_task_release(task);

@@ -63,14 +63,22 @@ typedef struct {
 	u32 val;
 } kuid_t;
 
+struct user_namespace {
+	struct user_namespace *parent;
+	int level;
+	kuid_t owner;
+};
+
 struct cred {
 	kuid_t uid;
+	struct user_namespace *user_ns;
 };
 
 struct task_struct {
 	struct mm_struct *mm;
 	int tgid;
 	const struct cred *real_cred;
+	const struct cred *cred;
 	char comm[16];
 };
 

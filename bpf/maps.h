@@ -12,7 +12,7 @@
  * set aside at load; small ones are made when needed. */
 #define PP_MAX_SMALL_TABLES 16384
 #define PP_MAX_LARGE_TABLES 64
-#define PP_MAX_USERS 4096
+#define PP_MAX_USERS 65536
 /* States are evicted, the least recently used first: that costs counters and
  * pending runs, nothing else. */
 #define PP_MAX_RANGE_STATES 16384
@@ -54,7 +54,7 @@ struct pp_large_table {
 	__u32 keep[2 * PP_MAX_RANGES];
 };
 
-/* What a user's processes have together. */
+/* What a user's processes have together, those in user namespaces of his as well. */
 struct pp_user {
 	__s64 tables; /* processes with ranges */
 	__s64 large;  /* ... that have a large table */

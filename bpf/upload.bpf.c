@@ -23,7 +23,7 @@ static __always_inline int set_table(struct pp_request *req, struct mm_struct *m
 		return -EINVAL;
 	if (req->nr_ranges > PP_MAX_RANGES)
 		return -E2BIG;
-	me.uid = bpf_get_current_uid_gid();
+	me.uid = pp_payer(bpf_get_current_task_btf()->cred);
 	me.tgid = bpf_get_current_pid_tgid() >> 32;
 	bpf_get_current_comm(me.comm, sizeof(me.comm));
 	key = pp_mm_key(mm);

@@ -20,6 +20,7 @@
 #include <linux/slab.h>
 #include <linux/task_work.h>
 #include <linux/uidgid.h>
+#include <linux/user_namespace.h>
 #include <linux/userfaultfd_k.h>
 
 #include "pagepatrol.h"
@@ -270,6 +271,20 @@ static void pp_work_run(struct callback_head *twork)
 	pp_work_free(work);
 }
 
+/*
+ * Whose work it is: who made the (outermost) user namespace that current is in, as
+ * he may have many users there. Root's namespaces are no one's.
+ */
+static kuid_t pp_payer(void)
+{
+	struct user_namespace *ns = current_user_ns();
+
+	while (ns->level > 1)
+		ns = ns->parent;
+	return ns->level && !uid_eq(ns->owner, GLOBAL_ROOT_UID) ? ns->owner :
+								  current_uid();
+}
+
 int pp_queue(enum pp_work_op op, u64 start, u64 end, u32 arg)
 {
 	struct pp_work *work;
@@ -285,7 +300,7 @@ int pp_queue(enum pp_work_op op, u64 start, u64 end, u32 arg)
 		if (end > current->mm->task_size)
 			return -ERANGE;
 	}
-	user = hash_32(__kuid_val(current_uid()), PP_USER_BITS);
+	user = hash_32(__kuid_val(pp_payer()), PP_USER_BITS);
 	if (atomic_read(&pp_pending) >= PP_MAX_PENDING ||
 	    atomic_read(&pp_pending_of_user[user]) >= PP_MAX_PENDING_OF_USER)
 		return -EBUSY;

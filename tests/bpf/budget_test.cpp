@@ -9,9 +9,11 @@
 #include <atomic>
 #include <cerrno>
 #include <csignal>
+#include <fstream>
 #include <memory>
 #include <thread>
 
+#include <sched.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -226,6 +228,30 @@ TEST_F(BudgetOfUser, IsWhatHisProcessesKeepTogether) {
     EXPECT_EQ(charged().kept, PP_SMALL_RANGES + 6 + 700);
     ASSERT_EQ(first.run([] { return upload_row(0); }), 0);
     EXPECT_EQ(charged().kept, 700);
+}
+
+TEST_F(BudgetOfUser, IsForHisUserNamespacesToo) {
+    Child outside(nobody), inside(nobody);
+    ASSERT_EQ(outside.run([] { return upload_layout(asks_for(700)); }), 0);
+    // the door was found before: in there he is nobody
+    ASSERT_EQ(inside.run([] { return door() < 0 || unshare(CLONE_NEWUSER); }), 0);
+    ASSERT_EQ(inside.run([] { return upload_layout(asks_for(700)); }), 0);
+    EXPECT_EQ(inside.run([] { return last.granted; }), 300);
+    const Status now = look();
+    ASSERT_EQ(now.users.size(), 1u);
+    EXPECT_EQ(now.users[0].uid, nobody);
+    EXPECT_EQ(now.users[0].kept_pages, 1000);
+
+    // another user in there, mapped by root: the namespace's owner pays
+    Child other(nobody), first(nobody);
+    ASSERT_EQ(other.run([] { return door() < 0 || unshare(CLONE_NEWUSER); }), 0);
+    const std::string proc = "/proc/" + std::to_string(other.pid());
+    std::ofstream(proc + "/uid_map") << "0 65534 1\n1 100000 1\n";
+    ASSERT_EQ(other.run([] { return setresuid(1, 1, 1); }), 0);
+    ASSERT_EQ(first.run([] { return upload_layout(asks_for(0x10)); }), 0);
+    ASSERT_EQ(other.run([] { return upload_layout(asks_for(700)); }), 0);
+    EXPECT_EQ(other.run([] { return last.granted; }), 0);
+    EXPECT_EQ(look().users.size(), 1u);
 }
 
 pid_t forked;
