@@ -6,29 +6,40 @@
 #include "engine.bpf.h"
 #include "account.bpf.h"
 
+/* @torn: the copy may mix what the parent had with what it was getting. */
 static __always_inline void copied(struct pp_table_head *head, u32 uid, u32 tgid,
-				   u64 kept)
+				   u64 kept, bool torn)
 {
+	u64 may = torn ? 0 : pp_user_keep(uid, 0, kept);
+
 	head->uid = uid; /* who was charged, whatever was copied */
 	head->tgid = tgid;
 	head->lock = 0;
 	/* the child has no subscription yet */
 	head->flags &= PP_TABLE_KEEPS | PP_TABLE_ATTACHED | PP_TABLE_UNPAID;
 	/* all that is in the ranges, or nothing until the child's next upload */
-	head->kept = pp_user_keep(uid, 0, kept);
-	if (head->kept < kept) {
-		pp_user_keep(uid, head->kept, 0);
-		head->kept = 0;
-		head->flags |= PP_TABLE_UNPAID;
+	if (may < kept) {
+		pp_user_keep(uid, may, 0);
+		may = 0;
 	}
+	head->kept = may;
+	if (torn || may < kept)
+		head->flags |= PP_TABLE_UNPAID;
 	head->subscribe_errors = 0;
+}
+
+/* Whether a table is being replaced, or was since @seq, or is not in force any more. */
+static __always_inline bool changed(const struct pp_table_head *head, u32 seq)
+{
+	return *(volatile u32 *)&head->lock || *(volatile u32 *)&head->seq != seq ||
+	       (*(volatile u32 *)&head->flags & PP_TABLE_GROWN);
 }
 
 /*
  * fork: clone with CLONE_VM shares the address space and so the table. Another
  * thread of the parent may be replacing the table during the copy, which may
- * then mix ranges of both; that lasts until the child's next upload, and every
- * kfunc checks what it is given.
+ * then mix ranges of both: it keeps nothing until the child's next upload, and
+ * every kfunc checks what it is given.
  */
 SEC("tp_btf/task_newtask")
 int BPF_PROG(task_newtask, struct task_struct *task, u64 clone_flags)
@@ -38,6 +49,8 @@ int BPF_PROG(task_newtask, struct task_struct *task, u64 clone_flags)
 	struct pp_small_table *small;
 	struct pp_large_table *large;
 	struct pp_table_head *from;
+	bool torn;
+	u32 seq;
 	u64 parent, child;
 	long err;
 	u64 kept;
@@ -58,22 +71,26 @@ int BPF_PROG(task_newtask, struct task_struct *task, u64 clone_flags)
 		return 0;
 	if (!pp_published(from))
 		return 0; /* empty, and nobody's yet */
+	seq = *(volatile u32 *)&from->seq;
+	torn = *(volatile u32 *)&from->lock;
 	uid = from->uid;
 	kept = from->kept;
 	if (!pp_user_charge(uid, true, !small))
 		return 0;
 	if (small) {
 		err = bpf_map_update_elem(&pp_small_tables, &child, small, BPF_NOEXIST);
+		torn = torn || changed(from, seq);
 		small = bpf_map_lookup_elem(&pp_small_tables, &child);
 		if (!err && small)
-			copied(&small->head, uid, task->tgid, kept);
+			copied(&small->head, uid, task->tgid, kept, torn);
 		if (err)
 			pp_user_uncharge(uid, true, false);
 	} else {
 		err = bpf_map_update_elem(&pp_large_tables, &child, large, BPF_NOEXIST);
+		torn = torn || changed(from, seq);
 		large = bpf_map_lookup_elem(&pp_large_tables, &child);
 		if (!err && large)
-			copied(&large->head, uid, task->tgid, kept);
+			copied(&large->head, uid, task->tgid, kept, torn);
 		if (err)
 			pp_user_uncharge(uid, true, true);
 	}

@@ -203,8 +203,9 @@ static __always_inline int replace(struct pp_request *req, u64 task_size,
 
 	head->kept = req->granted;
 	head->nr[v->half & 1] = req->nr_ranges;
-	__sync_fetch_and_and(&head->flags, ~PP_TABLE_UNPAID);
 	__sync_fetch_and_add(&head->seq, 1);
+	/* after it: what is paid for is the new half */
+	__sync_fetch_and_and(&head->flags, ~PP_TABLE_UNPAID);
 	if (!!(head->flags & PP_TABLE_KEEPS) != change->answers)
 		__sync_fetch_and_xor(&head->flags, PP_TABLE_KEEPS);
 	if (grown) {
