@@ -50,8 +50,9 @@ static __always_inline int attach_table(struct pp_request *req, u64 key,
 					struct change *change)
 {
 	struct pp_table_head *head;
+	struct pp_small_table *small;
+	struct pp_large_table *large;
 	struct view v = {};
-	u32 was;
 	int err;
 
 	if (req->version != PP_ABI_VERSION)
@@ -61,19 +62,23 @@ static __always_inline int attach_table(struct pp_request *req, u64 key,
 		return -EINVAL;
 	if (req->nr_ranges > PP_MAX_RANGES)
 		return -E2BIG;
+	/* the one in force, which need not be the one that is filled */
+	pp_table_of(key, &small, &large);
+	head = small ? &small->head : large ? &large->head : NULL;
+	if (!head && op == PP_ATTACH_END)
+		return -ENOENT;
+	if (head && !(head->flags & PP_TABLE_ATTACHED) && !(flags & PP_ATTACH_FORCE)) {
+		if (op == PP_ATTACH_END)
+			return -ENOENT;
+		if (head->nr[head->seq & 1])
+			return -EBUSY; /* the process looks after itself */
+	}
 	err = open_table(key, req->nr_ranges, owner, &v);
 	if (err)
 		return err;
 	head = head_of(&v);
 	if (!head)
-		return op == PP_ATTACH_END ? -ENOENT : 0;
-	was = head->nr[head->seq & 1];
-	if (!(head->flags & PP_TABLE_ATTACHED) && !(flags & PP_ATTACH_FORCE)) {
-		if (op == PP_ATTACH_END)
-			return -ENOENT;
-		if (was)
-			return -EBUSY; /* the process looks after itself */
-	}
+		return 0;
 	err = replace_locked(req, task_size, limit, key, &v, change);
 	if (err)
 		return err;

@@ -105,12 +105,14 @@ Result<void> mount_bpffs() {
     return {};
 }
 
-/// Removes every pin, links first, so that nothing is answered from maps half gone; links and
-/// programs go with their last pin.
+/// Removes every pin, links first, so that nothing is answered from maps half gone, and of
+/// these the writer's before all: no table comes that nobody would remove. Links and programs
+/// go with their last pin.
 void remove_pins() {
     std::error_code ignored;
     if (!mounted())
         return;
+    fs::remove(pin_private / "link_handle", ignored);
     for (const auto& entry : fs::directory_iterator(pin_private, ignored))
         if (entry.path().filename().string().starts_with("link_"))
             fs::remove(entry.path(), ignored);

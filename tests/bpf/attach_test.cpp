@@ -84,6 +84,12 @@ TEST_F(Attach, LeavesWhoLooksAfterItselfAlone) {
     EXPECT_EQ(attach_all(reader, PP_ACTION_PIN), -EBUSY);
     EXPECT_EQ(ranges_of(reader.pid()).at(0).action, PP_ACTION_STREAM);
     EXPECT_EQ(code(detach(uint32_t(reader.pid()), false)), -ENOENT);
+    // nor with so many ranges that these need a table of the other class
+    const auto pid = uint32_t(reader.pid());
+    EXPECT_EQ(code(attach(pid, address_space_of(pid).value(), row(PP_SMALL_RANGES + 1), 0, false)),
+              -EBUSY);
+    EXPECT_EQ(ranges_of(reader.pid()).at(0).action, PP_ACTION_STREAM);
+    EXPECT_EQ(tables_in_maps(), 1);
     EXPECT_EQ(attach_all(reader, PP_ACTION_PIN, true), 0);
     EXPECT_EQ(ranges_of(reader.pid()).at(0).action, PP_ACTION_PIN);
     EXPECT_EQ(attach_all(reader, PP_ACTION_ACTIVATE), 0) << "one's own may be replaced";
