@@ -216,13 +216,16 @@ static __always_inline bool pp_keeps(u8 action)
 	return action == PP_ACTION_PIN || action == PP_ACTION_ACTIVATE;
 }
 
-/* Once for a table; a failed one is tried again by the next fault. */
+/* Once for a table; a failed one is tried again by a fault, after a while. */
 static __always_inline void pp_want_subscription(struct pp_table_head *head)
 {
 	if (head->flags & PP_TABLE_ASKED)
 		return;
+	if (head->retry && bpf_ktime_get_ns() < head->retry)
+		return;
 	__sync_fetch_and_or(&head->flags, PP_TABLE_ASKED);
 	if (bpf_pp_subscribe()) {
+		head->retry = bpf_ktime_get_ns() + PP_SUBSCRIBE_AGAIN;
 		__sync_fetch_and_and(&head->flags, ~PP_TABLE_ASKED);
 		pp_count(PP_STAT_QUEUE_FAILED, 1);
 	}

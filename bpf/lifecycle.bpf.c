@@ -26,6 +26,7 @@ static __always_inline void copied(struct pp_table_head *head, u32 uid, u32 tgid
 	if (torn || may < kept)
 		head->flags |= PP_TABLE_UNPAID;
 	head->subscribe_errors = 0;
+	head->retry = 0;
 }
 
 /* Whether a table is being replaced, or was since @seq, or is not in force any more. */
@@ -180,7 +181,8 @@ int BPF_PROG(exit_mmap_again, struct mm_struct *mm)
 	return remove_tables(mm);
 }
 
-/* How the module's subscription went; a failed one is tried again by a fault. */
+/* How the module's subscription went; a failed one is tried again by a
+ * fault, but not by each. */
 SEC("fentry/pp_subscribed")
 int BPF_PROG(subscribed, struct mm_struct *mm, int error)
 {
@@ -200,6 +202,7 @@ int BPF_PROG(subscribed, struct mm_struct *mm, int error)
 		__sync_fetch_and_or(&head->flags, PP_TABLE_SUBSCRIBED);
 	} else {
 		head->subscribe_errors++;
+		head->retry = bpf_ktime_get_ns() + PP_SUBSCRIBE_AGAIN;
 		__sync_fetch_and_and(&head->flags, ~PP_TABLE_ASKED);
 	}
 	return 0;

@@ -8,7 +8,7 @@
 
 #include <pagepatrol/abi.h>
 
-/* Address spaces with ranges, by size class. Large tables are 56 KiB each and
+/* Address spaces with ranges, by size class. Large tables are 88 KiB each and
  * set aside at load; small ones are made when needed. */
 #define PP_MAX_SMALL_TABLES 16384
 #define PP_MAX_LARGE_TABLES 64
@@ -19,6 +19,9 @@
 
 /* Counting filter in front of the tables; a power of two. */
 #define PP_FILTER_SLOTS 16384
+
+/* How long a subscription that failed is not asked for again; ns. */
+#define PP_SUBSCRIBE_AGAIN 1000000000ull
 
 /* struct pp_table_head.flags */
 #define PP_TABLE_ASKED 0x1u	 /* a subscription was asked for */
@@ -36,6 +39,7 @@ struct pp_table_head {
 	__u32 subscribe_errors;
 	__u32 uid;
 	__u32 tgid; /* who pushed first, for people to read; 0: not ready yet */
+	__u64 retry; /* a subscription that failed is not tried again before; ns */
 	__u64 kept; /* pages that the budgets let it keep; charged to @uid */
 	char comm[16];
 };

@@ -183,7 +183,7 @@ __bpf_kfunc void bpf_pp_mm_put(struct mm_struct *mm)
  * bpf_pp_subscribe_mm - let pp_page_used() answer for another process
  * @mm: its address space, from bpf_pp_task_mm()
  *
- * As bpf_pp_subscribe(), at once. May sleep (the mmap lock).
+ * As bpf_pp_subscribe(), at once. May sleep (the mmap lock; a fatal signal ends that).
  *
  * Return: 0, as the outcome is reported through pp_subscribed()
  */

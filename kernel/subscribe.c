@@ -7,6 +7,7 @@
 #include <linux/btf.h>
 #include <linux/list.h>
 #include <linux/mm.h>
+#include <linux/mmap_lock.h>
 #include <linux/mmu_notifier.h>
 #include <linux/module.h>
 #include <linux/rcupdate.h>
@@ -61,7 +62,7 @@ PP_HOOK int pp_page_used(struct mm_struct *mm, unsigned long start,
 
 /**
  * pp_subscribed - fentry hook: a subscription was made, or failed
- * @mm: the address space, that of current
+ * @mm: the address space
  * @error: 0, or the negative errno why there is none
  *
  * Return: nothing that counts
@@ -137,15 +138,23 @@ static const struct mmu_notifier_ops pp_mn_ops = {
 	.free_notifier = pp_mn_free,
 };
 
+/* Who is being killed does not wait for the mmap lock, be it another process's. */
 void pp_do_subscribe(struct mm_struct *mm)
 {
-	struct mmu_notifier *mn = mmu_notifier_get(&pp_mn_ops, mm);
 	struct pp_subscription *sub;
+	struct mmu_notifier *mn;
 	bool first;
+	int err;
 
-	if (IS_ERR(mn)) {
+	err = mmap_write_lock_killable(mm);
+	if (!err) {
+		mn = mmu_notifier_get_locked(&pp_mn_ops, mm);
+		mmap_write_unlock(mm);
+		err = PTR_ERR_OR_ZERO(mn);
+	}
+	if (err) {
 		/* -EINTR with a signal pending, -ENOMEM: BPF may ask again */
-		pp_subscribed(mm, PTR_ERR(mn));
+		pp_subscribed(mm, err);
 		return;
 	}
 	sub = container_of(mn, struct pp_subscription, mn);

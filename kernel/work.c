@@ -294,6 +294,9 @@ int pp_queue(enum pp_work_op op, u64 start, u64 end, u32 arg)
 	if (!in_task() || !current->mm ||
 	    (current->flags & (PF_KTHREAD | PF_EXITING)))
 		return -EINVAL;
+	/* a worker that never goes back to user space (vhost), nor runs task work */
+	if ((current->flags & (PF_USER_WORKER | PF_IO_WORKER)) == PF_USER_WORKER)
+		return -EINVAL;
 	if (op != PP_WORK_SUBSCRIBE) {
 		if (start >= end || !PAGE_ALIGNED(start) || !PAGE_ALIGNED(end))
 			return -EINVAL;
