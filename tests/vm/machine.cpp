@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -140,6 +141,10 @@ std::string Data::need_many() {
     }
     fs::rename(unfinished, many);
     return many;
+}
+
+bool full() {
+    return std::getenv("PAGEPATROL_TEST_FULL") != nullptr;
 }
 
 std::string lru() {

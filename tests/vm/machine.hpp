@@ -64,6 +64,9 @@ struct Data {
     static std::string need_many();                 ///< the folder of the many files
 };
 
+/// The long forms too: scripts/test --full.
+bool full();
+
 /// "classic" or "mglru": what is in force.
 std::string lru();
 /// Writes back and drops clean caches.

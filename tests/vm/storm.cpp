@@ -81,7 +81,7 @@ int main(int argc, char** argv) {
         threads.emplace_back([i] {
             for (unsigned seed = static_cast<unsigned>(i); !over;) {
                 round_trip(seed);
-                usleep(250000); // 64 of them leave some processor to the children
+                usleep(2000000); // 64 of them leave some processor to the children
             }
         });
     std::deque<pid_t> children;
