@@ -18,9 +18,12 @@ inline void barrier() noexcept {
 
 } // namespace
 
+// an attribute is ignored on names that the compiler knows
+asm(".hidden memcpy, memmove, memset");
+
 extern "C" {
 
-[[gnu::visibility("hidden")]] void* memmove(void* to, const void* from, std::size_t n) noexcept {
+void* memmove(void* to, const void* from, std::size_t n) noexcept {
     auto* out = static_cast<unsigned char*>(to);
     const auto* in = static_cast<const unsigned char*>(from);
     if (reinterpret_cast<std::uintptr_t>(out) - reinterpret_cast<std::uintptr_t>(in) >= n) {
@@ -44,11 +47,11 @@ extern "C" {
     return to;
 }
 
-[[gnu::visibility("hidden")]] void* memcpy(void* to, const void* from, std::size_t n) noexcept {
+void* memcpy(void* to, const void* from, std::size_t n) noexcept {
     return memmove(to, from, n);
 }
 
-[[gnu::visibility("hidden")]] void* memset(void* to, int value, std::size_t n) noexcept {
+void* memset(void* to, int value, std::size_t n) noexcept {
     auto* out = static_cast<unsigned char*>(to);
     const std::uint64_t byte = static_cast<unsigned char>(value), word = byte * 0x0101010101010101;
     for (; n >= sizeof(Block); n -= sizeof(Block), out += sizeof(Block), barrier())
