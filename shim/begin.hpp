@@ -22,7 +22,7 @@ inline void start_core(const Policy* policy, const core::Source* source) noexcep
 // Once; who comes second waits until it is done.
 inline void start_core_if_needed() noexcept {
     static std::atomic<bool> begun{false};
-    if (core::active.load(std::memory_order_acquire))
+    if (core::active.load(std::memory_order_acquire) || core::is_aside())
         return;
     if (!begun.exchange(true, std::memory_order_acq_rel))
         return start_core(nullptr, nullptr);

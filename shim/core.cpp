@@ -16,6 +16,10 @@
 namespace pagepatrol::core {
 
 constinit std::atomic<bool> active{false};
+
+namespace {
+constinit std::atomic<bool> aside{false};
+}
 constinit Table table;
 constinit Piece taken[PP_MAX_RANGES];
 constinit std::uint64_t page = 4096;
@@ -83,6 +87,26 @@ void catch_up(const void* own, const void* loader) noexcept {
     evaluate(0, UINT64_MAX);
     if (const std::uint32_t n = table.size())
         push(table.ranges()[0].start, table.ranges()[n - 1].end);
+}
+
+void step_aside() noexcept {
+    if (active.exchange(false, std::memory_order_acq_rel)) {
+        aside.store(true, std::memory_order_release);
+        if (table.size() && log::first(log::aside))
+            log::Line()
+                << "the program installs a seccomp filter: what it maps from now on has no "
+                   "rule, and its advice is passed on. HINT: a policy can't be had together "
+                   "with a filter that the program makes itself";
+    }
+}
+
+void step_back() noexcept {
+    if (aside.exchange(false, std::memory_order_acq_rel))
+        active.store(true, std::memory_order_release);
+}
+
+bool is_aside() noexcept {
+    return aside.load(std::memory_order_acquire);
 }
 
 void finish() noexcept {

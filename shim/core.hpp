@@ -24,6 +24,14 @@ namespace core {
 // The one thing the wrappers look at while there is no policy.
 extern std::atomic<bool> active;
 
+// The program has put itself under a seccomp filter, which may kill it for a system call of ours
+// (bpf, fstat, readlink): from now on every call passes straight through. What the kernel side
+// has of this process stays; it goes with the address space.
+void step_aside() noexcept;
+// ... or tried in vain.
+void step_back() noexcept;
+bool is_aside() noexcept;
+
 // How the policy is read anew when its file changes. Called under the Guard, on the program's
 // threads, inside their mmap(): must not use malloc, nor much of their stack.
 struct Source {

@@ -12,8 +12,10 @@
 
 #include <cerrno>
 #include <cstdarg>
+#include <linux/seccomp.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 
 using namespace pagepatrol;
 
@@ -41,6 +43,17 @@ int int_result(long result) noexcept {
 
 long advise(void* addr, size_t len, int advice) noexcept {
     return active() ? core::advise(addr, len, advice) : sys::madvise(addr, len, advice);
+}
+
+// A system call that puts a seccomp filter on the program: see core::step_aside().
+template <class Call> long under_a_filter(Call call) noexcept {
+    const bool was_active = active();
+    if (was_active)
+        core::step_aside();
+    const long result = call();
+    if (was_active && sys::failed(result))
+        core::step_back();
+    return result;
 }
 
 // glibc gives constructors what it gives main()
@@ -102,6 +115,36 @@ int posix_madvise(void* addr, size_t len, int advice) noexcept {
     if (advice == POSIX_MADV_DONTNEED)
         return 0;
     return static_cast<int>(-::advise(addr, len, advice));
+}
+
+int prctl(int option, ...) noexcept {
+    // libc reads four arguments, however many there are
+    va_list rest;
+    va_start(rest, option);
+    const long a = va_arg(rest, long), b = va_arg(rest, long), c = va_arg(rest, long),
+               d = va_arg(rest, long);
+    va_end(rest);
+    const auto call = [=] { return sys::call(SYS_prctl, option, a, b, c, d); };
+    return int_result(option == PR_SET_SECCOMP ? under_a_filter(call) : call());
+}
+
+// Programs and libseccomp make seccomp(2) by this name. Everything else goes by at once.
+long syscall(long number, ...) noexcept {
+    va_list rest;
+    va_start(rest, number);
+    const long a = va_arg(rest, long), b = va_arg(rest, long), c = va_arg(rest, long),
+               d = va_arg(rest, long), e = va_arg(rest, long), f = va_arg(rest, long);
+    va_end(rest);
+    const auto call = [=] { return sys::call(number, a, b, c, d, e, f); };
+    const long result =
+        number == SYS_seccomp && (a == SECCOMP_SET_MODE_STRICT || a == SECCOMP_SET_MODE_FILTER)
+            ? under_a_filter(call)
+            : call();
+    if (sys::failed(result)) [[unlikely]] {
+        errno = static_cast<int>(-result);
+        return -1;
+    }
+    return result;
 }
 
 } // extern "C"

@@ -38,7 +38,8 @@ enum Kind : unsigned {
     no_policy,
     limited_by_rule,
     limited_by_process,
-    limited_by_user
+    limited_by_user,
+    aside
 };
 
 // True the first time it is asked for that kind.

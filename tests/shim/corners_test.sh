@@ -61,4 +61,13 @@ if [ -u "$passwd" ]; then
 else
     fail 'passwd is missing or not setuid; that part needs one setuid program'
 fi
+# A program that puts itself under a filter which kills: the shim steps aside, and says so.
+for how in prctl syscall; do
+    check "seccomp by $how" 'before x after x 0' \
+        "$(preloaded "$scratch/pin.toml" "$SANDBOX" $how "$scratch/data" 2>"$scratch/stderr" | tr '\n' ' '
+        )$(preloaded "$scratch/pin.toml" "$SANDBOX" $how "$scratch/data" >/dev/null 2>&1; echo $?)"
+    check "seccomp by $how: said" 1 "$(grep -c 'installs a seccomp filter' "$scratch/stderr")"
+done
+check 'a filter that is refused' 'before x after x ' \
+    "$(preloaded "$scratch/pin.toml" "$SANDBOX" fail "$scratch/data" 2>/dev/null | tr '\n' ' ')"
 finish

@@ -9,7 +9,7 @@
 check 'needs libc alone' libc.so.6 \
     "$(readelf -d "$SHIM" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p')"
 check 'exports libc names and pagepatrol.h alone' \
-    'madvise mmap mmap64 mremap munmap pagepatrol_v1_activate pagepatrol_v1_deactivate pagepatrol_v1_pin pagepatrol_v1_unpin posix_madvise pp_activate pp_deactivate pp_pin pp_unpin ' \
+    'madvise mmap mmap64 mremap munmap pagepatrol_v1_activate pagepatrol_v1_deactivate pagepatrol_v1_pin pagepatrol_v1_unpin posix_madvise pp_activate pp_deactivate pp_pin pp_unpin prctl syscall ' \
     "$(nm -D --defined-only "$SHIM" | awk '{print $3}' | sort | tr '\n' ' ')"
 check 'no lazy binding, no dynamic thread-local storage' '0 1' \
     "$(readelf -rW "$SHIM" | grep -c DTPMOD) $(readelf -d "$SHIM" | grep -c 'FLAGS_1.*NOW')"

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// sandbox HOW FILE: puts itself under a seccomp filter that kills for what it does not
+// need itself, by prctl() or by syscall(SYS_seccomp), then maps and reads a file that
+// it has open. "fail": the filter is refused by the kernel.
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define ALLOW(nr)                                                                                  \
+    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_##nr, 0, 1),                                           \
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)
+
+static int show(int fd, const char* when) {
+    char* p = mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0);
+    if (p == MAP_FAILED)
+        return 1;
+    char line[64];
+    const int n = snprintf(line, sizeof line, "%s %c\n", when, p[0]);
+    return write(1, line, (size_t)n) != n || madvise(p, 4096, MADV_RANDOM) || munmap(p, 4096);
+}
+
+int main(int argc, char** argv) {
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        ALLOW(mmap),
+        ALLOW(munmap),
+        ALLOW(madvise),
+        ALLOW(write),
+        ALLOW(exit_group),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+    };
+    struct sock_fprog filter = {sizeof code / sizeof code[0], code};
+    const int fd = argc == 3 ? open(argv[2], O_RDONLY) : -1;
+    if (fd < 0 || show(fd, "before") || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+        return 2;
+    int result;
+    if (!strcmp(argv[1], "prctl")) {
+        result = prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter);
+    } else if (!strcmp(argv[1], "syscall")) {
+        result = (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &filter);
+    } else {
+        filter.len = 0;
+        result =
+            prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == -1 && errno == EINVAL ? 0 : -1;
+    }
+    if (result)
+        return 3;
+    return show(fd, "after");
+}
