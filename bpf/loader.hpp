@@ -39,6 +39,7 @@ Result<void> unload();
 struct RangeStatus {
     pp_range range;
     uint64_t keep_pages;  ///< from its start, what the budget lets pin and activate keep
+    std::string file;     ///< mapped there now, as /proc/PID/maps names it; "" if none is
     uint64_t stats[PP_NR_RANGE_STATS];
 };
 

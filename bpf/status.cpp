@@ -4,8 +4,11 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cinttypes>
+#include <cstdio>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
 #include <memory>
 
 #include <bpf/bpf.h>
@@ -81,6 +84,22 @@ void read_users(Status& status) {
               [](const UserStatus& a, const UserStatus& b) { return a.uid < b.uid; });
 }
 
+/// Which files the ranges of a process are of; its mappings may have changed since.
+void name_files(ProcessStatus& process) {
+    std::ifstream maps("/proc/" + std::to_string(process.tgid) + "/maps");
+    auto range = process.ranges.begin();
+    for (std::string line; range != process.ranges.end() && std::getline(maps, line);) {
+        uint64_t start = 0, end = 0;
+        int path = 0;
+        if (std::sscanf(line.c_str(), "%" SCNx64 "-%" SCNx64 " %*s %*s %*s %*s %n", &start, &end,
+                        &path) != 2)
+            continue;
+        for (; range != process.ranges.end() && range->range.start < end; ++range)
+            if (range->range.start >= start && path > 0)
+                range->file = line.substr(static_cast<size_t>(path));
+    }
+}
+
 template <typename Table>
 ProcessStatus describe(uint64_t mm, const Table& table, uint32_t slots, int states) {
     const pp_table_head& head = table.head;
@@ -104,6 +123,7 @@ ProcessStatus describe(uint64_t mm, const Table& table, uint32_t slots, int stat
             std::copy(std::begin(state.stats), std::end(state.stats), range.stats);
         process.ranges.push_back(range);
     }
+    name_files(process);
     return process;
 }
 

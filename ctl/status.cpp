@@ -94,11 +94,12 @@ void print_json(const Status& now) {
         for (size_t j = 0; j < process.ranges.size(); ++j) {
             const pp_range& range = process.ranges[j].range;
             std::printf("%s\n   {\"start\": %" PRIu64 ", \"end\": %" PRIu64
-                        ", \"action\": \"%s\", \"rule\": %u, \"read_ahead\": %s, "
+                        ", \"file\": %s, \"action\": \"%s\", \"rule\": %u, \"read_ahead\": %s, "
                         "\"read_ahead_pages\": %s, \"pages\": %u, \"keep_pages\": %" PRIu64
                         ", \"counters\": %s}",
                         j ? "," : "", static_cast<uint64_t>(range.start),
-                        static_cast<uint64_t>(range.end), action_name(range), range.rule,
+                        static_cast<uint64_t>(range.end),
+                        quoted(process.ranges[j].file).c_str(), action_name(range), range.rule,
                         read_ahead(range) == "off" ? "false" : "true",
                         read_ahead_json(range).c_str(), range.pages, process.ranges[j].keep_pages,
                         counters_json(process.ranges[j].stats, PP_NR_RANGE_STATS).c_str());
@@ -156,10 +157,11 @@ void print_text(const Status& now) {
                     process.attached ? ", attached" : "", process.ranges.size(),
                     mebibytes(process.kept_pages).c_str());
         for (const RangeStatus& range : process.ranges) {
-            std::printf("    %" PRIx64 "-%" PRIx64 " %s, rule %u%s%s\n",
+            std::printf("    %" PRIx64 "-%" PRIx64 " %s: %s, rule %u%s%s\n",
                         static_cast<uint64_t>(range.range.start),
-                        static_cast<uint64_t>(range.range.end), action_name(range.range),
-                        range.range.rule,
+                        static_cast<uint64_t>(range.range.end),
+                        range.file.empty() ? "(no file)" : range.file.c_str(),
+                        action_name(range.range), range.range.rule,
                         read_ahead(range.range) != "default"
                             ? (", read-ahead " + read_ahead(range.range)).c_str()
                             : "",

@@ -49,7 +49,10 @@ TEST_F(RunningBench, KilledLeavesNothingBehind) {
     const Json during = pagepatrol_ctl::status();
     const Json* process = pagepatrol_ctl::process(during, child_->pid());
     ASSERT_NE(process, nullptr);
-    EXPECT_EQ((*process)["ranges"].array().size(), 2u);
+    ASSERT_EQ((*process)["ranges"].array().size(), 2u);
+    for (const Json& range : (*process)["ranges"].array())
+        EXPECT_EQ(range["file"].string(),
+                  Data::folder + (range["action"].string() == "pin" ? "/hot" : "/scan"));
     EXPECT_TRUE((*process)["subscribed"].boolean());
     EXPECT_EQ(pagepatrol_ctl::subscriptions(), 1u);
 
@@ -104,7 +107,8 @@ TEST(Lifecycle, AStormOfForksAndKillsLeavesNothingBehind) {
     const Ended ended =
         run({under(arm, {built("tests/vm/storm"), files, std::to_string(forks), "64"}),
              {},
-             cgroup.path()});
+             cgroup.path()},
+            full() ? 1200s : 300s);
     expect_undisturbed(ended);
     EXPECT_EQ(ended.out, "killed " + std::to_string(forks) + " wrong 0\n");
     const Json after = pagepatrol_ctl::status();
