@@ -86,7 +86,8 @@ bool check_class(std::string_view s, std::size_t open, std::size_t end, bool pla
 }
 
 bool check(std::string_view s, bool plain, GlobError& error) {
-    std::vector<std::size_t> braces;
+    std::vector<std::size_t> braces; // still open
+    unsigned groups = 0;
     for (std::size_t i = 0; i < s.size(); ++i) {
         switch (s[i]) {
         case '\0':
@@ -107,6 +108,9 @@ bool check(std::string_view s, bool plain, GlobError& error) {
             break;
         }
         case '{':
+            if (++groups > Glob::max_groups)
+                return fail(error, i, "more than 64 groups {...}", "fewer",
+                            plain ? "use '*'" : "use '*' or several rules");
             braces.push_back(i);
             break;
         case '}':
@@ -129,24 +133,8 @@ bool check(std::string_view s, bool plain, GlobError& error) {
     return true;
 }
 
-// Appends every combination of the alternatives in `s` to `out`; false when there are too many.
-// `s` has passed check(). The part before `from` holds no braces any more.
-bool expand(const std::string& s, std::size_t from, std::vector<std::string>& out) {
-    std::size_t open = from;
-    for (; open < s.size() && s[open] != '{'; ++open) {
-        if (s[open] == '\\')
-            ++open;
-        else if (s[open] == '[')
-            open = class_end(s, open);
-    }
-    if (open >= s.size()) {
-        if (out.size() == Glob::max_alternatives)
-            return false;
-        out.push_back(s);
-        return true;
-    }
-    std::vector<std::size_t> cuts{open};
-    std::size_t i = open + 1;
+// Behind the '}' that ends the group which s[i] is in.
+std::size_t group_end(std::string_view s, std::size_t i) noexcept {
     for (unsigned depth = 1; depth > 0; ++i) {
         if (s[i] == '\\')
             ++i;
@@ -154,18 +142,69 @@ bool expand(const std::string& s, std::size_t from, std::vector<std::string>& ou
             i = class_end(s, i);
         else if (s[i] == '{')
             ++depth;
+        else if (s[i] == '}')
+            --depth;
+    }
+    return i;
+}
+
+// Behind the '{' or ',' in front of the n-th alternative of the group that opens at `open`;
+// npos: it has fewer.
+std::size_t alternative(std::string_view s, std::size_t open, unsigned n) noexcept {
+    std::size_t i = open + 1;
+    for (unsigned depth = 1; n > 0; ++i) {
+        if (s[i] == '\\')
+            ++i;
+        else if (s[i] == '[')
+            i = class_end(s, i);
+        else if (s[i] == '{')
+            ++depth;
         else if (s[i] == '}' && --depth == 0)
-            cuts.push_back(i);
+            return npos;
         else if (s[i] == ',' && depth == 1)
-            cuts.push_back(i);
+            --n;
     }
-    const std::string head = s.substr(0, open), tail = s.substr(i);
-    for (std::size_t n = 0; n + 1 < cuts.size(); ++n) {
-        const std::string part = s.substr(cuts[n] + 1, cuts[n + 1] - cuts[n] - 1);
-        if (!expand(head + part + tail, open, out))
+    return i;
+}
+
+// Appends every combination of the alternatives in `s` to `out`; false when there are too many.
+// `s` has passed check(). Not by recursion: who writes the glob must not choose the depth of our
+// stack. The choices made at the groups met on the way are an odometer, the last turns first.
+bool expand(std::string_view s, std::vector<std::string>& out) {
+    struct Choice {
+        std::size_t open;
+        unsigned taken;
+    };
+    std::vector<Choice> choices;
+    std::string one;
+    for (;;) {
+        one.clear();
+        std::size_t met = 0;
+        unsigned inside = 0; // alternatives that we are in
+        for (std::size_t i = 0; i < s.size();) {
+            if (s[i] == '{') {
+                if (met == choices.size())
+                    choices.push_back({i, 0});
+                i = alternative(s, i, choices[met++].taken);
+                ++inside;
+            } else if (inside > 0 && (s[i] == ',' || s[i] == '}')) {
+                i = group_end(s, i);
+                --inside;
+            } else {
+                const std::size_t from = i;
+                i = s[i] == '\\' ? i + 2 : s[i] == '[' ? class_end(s, i) + 1 : i + 1;
+                one.append(s, from, i - from);
+            }
+        }
+        if (out.size() == Glob::max_alternatives)
             return false;
+        out.push_back(one);
+        while (!choices.empty() &&
+               alternative(s, choices.back().open, ++choices.back().taken) == npos)
+            choices.pop_back();
+        if (choices.empty())
+            return true;
     }
-    return true;
 }
 
 std::string escaped(std::string_view literal) {
@@ -298,7 +337,7 @@ std::optional<Glob> Glob::compile(std::string_view text, std::string_view home, 
     }
     Glob glob;
     glob.text_ = text;
-    if (!expand(full, 0, glob.alternatives_)) {
+    if (!expand(full, glob.alternatives_)) {
         fail(error, 0, "more than 256 alternatives in {...}", "fewer", "use '*' or several rules");
         return {};
     }
@@ -338,7 +377,7 @@ std::optional<Glob> Glob::compile_plain(std::string_view text, GlobError& error)
     Glob glob;
     glob.text_ = text;
     glob.plain_ = true;
-    if (!expand(std::string(text), 0, glob.alternatives_)) {
+    if (!expand(text, glob.alternatives_)) {
         fail(error, 0, "more than 256 alternatives in {...}", "fewer", "use '*'");
         return {};
     }

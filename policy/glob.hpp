@@ -32,6 +32,7 @@ class Glob {
   public:
     static constexpr std::size_t max_length = 4096;
     static constexpr std::size_t max_alternatives = 256;
+    static constexpr unsigned max_groups = 64; // {...}
 
     static std::optional<Glob> compile(std::string_view text, std::string_view home,
                                        GlobError& error);

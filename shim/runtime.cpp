@@ -42,8 +42,8 @@ char* up(char* p, std::size_t align) noexcept {
     return p + ((n + align - 1) / align * align - n);
 }
 
-constexpr std::size_t stack_size = 512 * 1024; // only what is touched takes memory
-ucontext_t caller, worker;                     // under the Guard
+constexpr std::size_t guard_size = 64 * 1024; // a page, of every architecture
+ucontext_t caller, worker;                    // under the Guard
 void (*work)() noexcept = nullptr;
 
 } // namespace
@@ -109,12 +109,17 @@ void disarm() noexcept {
 // By ucontext, as libc knows what has to go along with a change of stacks (shadow stacks), and
 // changes the signal mask in the same step.
 bool on_own_stack(void (*what)() noexcept) noexcept {
-    void* stack = map(stack_size);
-    if (!stack)
+    char* const whole = static_cast<char*>(map(guard_size + stack_size));
+    if (!whole)
         return false;
+    // whatever else happens, nothing else's memory is written to
+    if (sys::mprotect(whole, guard_size, PROT_NONE) != 0) {
+        sys::munmap(whole, guard_size + stack_size);
+        return false;
+    }
     bool done = false;
     if (getcontext(&worker) == 0) {
-        worker.uc_stack.ss_sp = stack;
+        worker.uc_stack.ss_sp = whole + guard_size;
         worker.uc_stack.ss_size = stack_size;
         worker.uc_link = &caller;
         sigfillset(&worker.uc_sigmask);
@@ -123,7 +128,7 @@ bool on_own_stack(void (*what)() noexcept) noexcept {
             &worker, [] { work(); }, 0);
         done = swapcontext(&caller, &worker) == 0;
     }
-    sys::munmap(stack, stack_size);
+    sys::munmap(whole, guard_size + stack_size);
     return done;
 }
 

@@ -37,8 +37,11 @@ class Arena {
 void arm(Arena& arena, std::jmp_buf& out) noexcept;
 void disarm() noexcept;
 
+// Only what is touched takes memory.
+inline constexpr std::size_t stack_size = 512 * 1024;
+
 // Calls `work` on a stack of its own, with all signals blocked: nobody's handler comes to see
-// that stack. False if there is no memory for it.
+// that stack. Below it is a page that nothing may touch. False if there is no memory for it.
 bool on_own_stack(void (*work)() noexcept) noexcept;
 
 } // namespace pagepatrol::runtime

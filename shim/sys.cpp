@@ -32,6 +32,10 @@ long mremap(void* addr, std::size_t old_len, std::size_t new_len, int flags, voi
                 flags, arg(to));
 }
 
+long mprotect(void* addr, std::size_t len, int prot) noexcept {
+    return call(SYS_mprotect, arg(addr), static_cast<long>(len), prot);
+}
+
 long madvise(void* addr, std::size_t len, int advice) noexcept {
     return call(SYS_madvise, arg(addr), static_cast<long>(len), advice);
 }

@@ -52,6 +52,7 @@ inline bool failed(long result) noexcept {
 long mmap(void* addr, std::size_t len, int prot, int flags, int fd, std::int64_t off) noexcept;
 long munmap(void* addr, std::size_t len) noexcept;
 long mremap(void* addr, std::size_t old_len, std::size_t new_len, int flags, void* to) noexcept;
+long mprotect(void* addr, std::size_t len, int prot) noexcept;
 long madvise(void* addr, std::size_t len, int advice) noexcept;
 // 0 if every page of the range is mapped, -ENOMEM if not; changes nothing.
 long probe_mapped(std::uint64_t addr, std::size_t len) noexcept;

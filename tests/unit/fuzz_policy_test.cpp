@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The parser runs inside other people's programs: no text, however broken or deep,
-// may do harm. Deterministic, so that a failure comes again.
+// may do harm. Deterministic, so that a failure comes again. All of it runs on a
+// stack no larger than the shim has for it.
 #include "policy.hpp"
+#include "runtime.hpp"
 
 #include <algorithm>
 #include <gtest/gtest.h>
+#include <pthread.h>
 #include <random>
 
 using namespace pagepatrol;
@@ -164,4 +167,53 @@ TEST(Fuzz, DotsThatAreNotDeep) {
     EXPECT_TRUE(policy) << to_string(policy.errors.at(0));
 }
 
+// What ran our own reader of braces out of stack.
+TEST(Fuzz, ManyGroups) {
+    std::string groups = "/", nested = "/";
+    for (int i = 0; i < 2040; ++i) {
+        groups += "{}";
+        nested += "{";
+    }
+    nested += std::string(2040, '}');
+    for (const std::string& glob : {groups, nested, "/" + std::string(4095, '{')}) {
+        const auto policy = parse_policy("schema = 1\n[[rule]]\naction = \"pin\"\npath = \"" +
+                                             glob + "\"\n",
+                                         "p.toml", home);
+        ASSERT_EQ(policy.errors.size(), 1u);
+        EXPECT_EQ(policy.errors[0].column, 9u + 1 + (glob == groups ? 128 : 64));
+        EXPECT_NE(policy.errors[0].what.find("more than 64 groups"), std::string::npos);
+    }
+    std::string rules = "schema = 1\n";
+    groups = "/" + std::string(3900, 'a');
+    for (int i = 0; i < 64; ++i)
+        groups += i < 8 ? "{,}" : "{}";
+    for (int i = 0; i < 10; ++i)
+        rules += "[[rule]]\naction = \"pin\"\npath = \"" + groups + "\"\n";
+    survives(rules);
+}
+
 } // namespace
+
+int main(int argc, char** argv) {
+    testing::InitGoogleTest(&argc, argv);
+#ifdef __SANITIZE_ADDRESS__
+    constexpr std::size_t times = 8; // it puts room between all that is on the stack
+#else
+    constexpr std::size_t times = 1;
+#endif
+    static int result = 1;
+    pthread_attr_t small;
+    pthread_t thread;
+    pthread_attr_init(&small);
+    if (pthread_attr_setstacksize(&small, times * runtime::stack_size) != 0 ||
+        pthread_create(
+            &thread, &small,
+            [](void*) -> void* {
+                result = RUN_ALL_TESTS();
+                return nullptr;
+            },
+            nullptr) != 0)
+        return 1;
+    pthread_join(thread, nullptr);
+    return result;
+}

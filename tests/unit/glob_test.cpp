@@ -99,6 +99,38 @@ TEST(PlainGlob, Refused) {
     EXPECT_FALSE(Glob::compile_plain(std::string(4097, 'a'), error));
 }
 
+TEST(Glob, GroupsInGroups) {
+    GlobError error;
+    const auto glob = Glob::compile("/{a,b{,1,{2,3}}}x{[,}],\\,}", "", error);
+    ASSERT_TRUE(glob) << error.what;
+    for (const char* head : {"a", "b", "b1", "b2", "b3"})
+        for (const char* tail : {",", "}"})
+            EXPECT_TRUE(glob->matches(std::string("/") + head + "x" + tail)) << head << tail;
+    for (const char* path : {"/x,", "/b23x,", "/ax", "/{a}x,"})
+        EXPECT_FALSE(glob->matches(path)) << path;
+}
+
+TEST(Glob, GroupsAreCounted) {
+    GlobError error;
+    std::string groups, nested = "/";
+    for (unsigned i = 0; i < Glob::max_groups; ++i) {
+        groups += "{}";
+        nested += "{";
+    }
+    for (unsigned i = 0; i < Glob::max_groups; ++i)
+        nested += ",a}";
+    EXPECT_TRUE(Glob::compile("/a" + groups, "", error)) << error.what;
+    const auto glob = Glob::compile(nested.replace(nested.find(','), 0, "x"), "", error);
+    ASSERT_TRUE(glob) << error.what;
+    EXPECT_TRUE(glob->matches("/x"));
+    EXPECT_TRUE(glob->matches("/a"));
+    EXPECT_FALSE(Glob::compile("/a" + groups + "{b}", "", error));
+    EXPECT_EQ(error.offset, 2 + 2 * Glob::max_groups);
+    EXPECT_EQ(error.what, "more than 64 groups {...}");
+    EXPECT_FALSE(Glob::compile_plain(groups + "{b}", error));
+    EXPECT_TRUE(Glob::compile("/a" + groups + "\\{[{]", "", error)) << "these are characters";
+}
+
 TEST(Glob, ManyStarsStayFast) {
     GlobError error;
     const auto glob = Glob::compile("/*a*a*a*a*a*a*a*a*a*a*a*a/**/b**b**b**b**b**c", "", error);

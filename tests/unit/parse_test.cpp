@@ -257,6 +257,19 @@ TEST(Parse, Limits) {
     EXPECT_NE(to_string(large.errors[0]).find("p.toml: larger than 1 MiB"), std::string::npos);
 }
 
+TEST(Parse, GroupsInAGlob) {
+    std::string glob = "/a";
+    for (int i = 0; i < 64; ++i)
+        glob += "{}";
+    const std::string head = "schema = 1\n[[rule]]\naction = \"pin\"\npath = \"";
+    EXPECT_TRUE(parse_policy(head + glob + "\"\n", "p.toml", ""));
+    const auto policy = parse_policy(head + glob + "{b}\"\n", "p.toml", "");
+    ASSERT_EQ(policy.errors.size(), 1u);
+    EXPECT_EQ(to_string(policy.errors[0]),
+              "p.toml:4:139: rule[1].path: bad glob \"" + glob +
+                  "{b}\": more than 64 groups {...}; expected fewer. HINT: use '*' or several rules");
+}
+
 TEST(Load, WhatIsNotAPolicyFile) {
     char folder[] = "/tmp/pagepatrol-parse-XXXXXX";
     ASSERT_NE(mkdtemp(folder), nullptr);
