@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // See limits.hpp.
-#define TOML_EXCEPTIONS 0
-#define TOML_HEADER_ONLY 1
-#define TOML_ENABLE_FORMATTERS 0
-#include <toml++/toml.h>
+// toml++ as the policy library has it, built with the same flags: a program has each of its inline
+// functions once.
+#include <toml.hpp>
 
 #include "limits.hpp"
 

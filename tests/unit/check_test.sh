@@ -51,6 +51,8 @@ action = "pim"
 TOML
 printf 'schema = 1\n[[rule]]\npath = "**"\naction = "pin"\n[[rule]]\npath = "/a"\naction = "none"\n' >warn.toml
 
+printf 'schema = 1\nx = %s1%s\n' "$(printf '[%.0s' $(seq 17))" "$(printf ']%.0s' $(seq 17))" >deep.toml
+check 'nested as deep as the shim takes it' 1 'deep.toml:2:21: arrays or tables nested too deeply' "$PPCTL" check deep.toml
 check 'right' 0 'good.toml: 2 rules, ok' "$PPCTL" check good.toml
 check 'first error' 1 "bad.toml:3:11: rule[1].path: bad glob" "$PPCTL" check bad.toml
 check 'second error' 1 'bad.toml:4:10: rule[1].action: unknown action "pim"' "$PPCTL" check bad.toml
