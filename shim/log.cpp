@@ -2,7 +2,10 @@
 //
 // See log.hpp. Writes to descriptor 2 alone, and only while that is the file it was
 // when the program started: a daemon closes it, and the next file it opens, a
-// database perhaps, gets the number. Ignores that writing may fail.
+// database perhaps, gets the number. A message must neither hold the program up (a
+// pipe that is full) nor end it (SIGPIPE of a pipe that nobody reads, SIGXFSZ of a
+// file that is as large as it may be): then it is not written. Ignores that writing
+// may fail.
 #include "log.hpp"
 
 #include "sys.hpp"
@@ -10,12 +13,14 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <csignal>
 #include <cstring>
 #include <unistd.h>
 
 namespace pagepatrol::log {
 
 bool verbose = false;
+bool quiet = false;
 
 namespace {
 
@@ -30,6 +35,26 @@ bool may_write() noexcept {
             now.st_dev == stderr_file.st_dev && now.st_ino == stderr_file.st_ino);
 }
 
+constexpr std::uint64_t bit(int signal) noexcept {
+    return std::uint64_t(1) << (signal - 1);
+}
+
+void write(const char* text, std::size_t size) noexcept {
+    if (!may_write() || !sys::writable(STDERR_FILENO))
+        return;
+    // the reader may go between that look and the write
+    constexpr std::uint64_t ends_us = bit(SIGPIPE) | bit(SIGXFSZ);
+    const std::uint64_t blocked = sys::block_signals(ends_us);
+    const std::uint64_t pending = blocked & ends_us ? sys::pending_signals() : 0;
+    const long result = sys::write(STDERR_FILENO, text, size);
+    const std::uint64_t ours = result == -EPIPE   ? bit(SIGPIPE)
+                               : result == -EFBIG ? bit(SIGXFSZ)
+                                                  : 0;
+    if (ours & ~pending)
+        sys::take_signal(ours);
+    sys::set_blocked_signals(blocked);
+}
+
 } // namespace
 
 void remember_stderr() noexcept {
@@ -38,8 +63,9 @@ void remember_stderr() noexcept {
 
 bool first(Kind kind) noexcept {
     static std::atomic<unsigned> said{0};
-    const unsigned bit = 1u << kind;
-    return !(said.load(std::memory_order_relaxed) & bit) && !(said.fetch_or(bit) & bit);
+    const unsigned mark = 1u << kind;
+    return !quiet && !(said.load(std::memory_order_relaxed) & mark) &&
+           !(said.fetch_or(mark) & mark);
 }
 
 Line::Line() noexcept {
@@ -48,8 +74,7 @@ Line::Line() noexcept {
 
 Line::~Line() {
     text_[size_++] = '\n';
-    if (may_write())
-        sys::write(STDERR_FILENO, text_, size_);
+    write(text_, size_);
 }
 
 Line& Line::operator<<(std::string_view text) noexcept {

@@ -39,15 +39,19 @@ enum Kind : unsigned {
     limited_by_rule,
     limited_by_process,
     limited_by_user,
-    aside
+    aside,
+    policy_later,
+    policy_of_another,
+    glob_too_slow
 };
 
-// True the first time it is asked for that kind.
+// True the first time it is asked for that kind; not while all is to be quiet.
 bool first(Kind kind) noexcept;
 
 // In the constructor, before the program can have put another file there.
 void remember_stderr() noexcept;
 
+extern bool quiet;   // under the Guard; see push::Quiet
 extern bool verbose; // set in the constructor, read only afterwards
 
 } // namespace pagepatrol::log

@@ -4,8 +4,10 @@
 #include "sys.hpp"
 
 #include <cerrno>
+#include <csignal>
 #include <ctime>
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/vfs.h>
@@ -67,6 +69,12 @@ long write(int fd, const void* buffer, std::size_t size) noexcept {
     return call(SYS_write, fd, arg(buffer), static_cast<long>(size));
 }
 
+bool writable(int fd) noexcept {
+    struct pollfd one = {fd, POLLOUT, 0};
+    const struct timespec now = {};
+    return call(SYS_ppoll, arg(&one), 1, arg(&now)) == 1 && one.revents == POLLOUT;
+}
+
 // On 64-bit architectures the kernel's struct stat is libc's.
 long stat(const char* path, struct ::stat* out) noexcept {
     return call(SYS_newfstatat, AT_FDCWD, arg(path), arg(out), 0);
@@ -107,6 +115,27 @@ long fd_limit() noexcept {
     if (call(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, arg(&limit)) != 0)
         return 0;
     return limit.rlim_cur > 1 << 20 ? 1 << 20 : static_cast<long>(limit.rlim_cur);
+}
+
+std::uint64_t block_signals(std::uint64_t set) noexcept {
+    std::uint64_t before = 0;
+    call(SYS_rt_sigprocmask, SIG_BLOCK, arg(&set), arg(&before), sizeof set);
+    return before;
+}
+
+void set_blocked_signals(std::uint64_t set) noexcept {
+    call(SYS_rt_sigprocmask, SIG_SETMASK, arg(&set), 0, sizeof set);
+}
+
+std::uint64_t pending_signals() noexcept {
+    std::uint64_t set = 0;
+    call(SYS_rt_sigpending, arg(&set), sizeof set);
+    return set;
+}
+
+void take_signal(std::uint64_t set) noexcept {
+    const struct timespec now = {};
+    call(SYS_rt_sigtimedwait, arg(&set), 0, arg(&now), sizeof set);
 }
 
 void yield() noexcept {

@@ -64,6 +64,7 @@ long open(const char* path) noexcept;
 long close(int fd) noexcept;
 long read(int fd, void* buffer, std::size_t size) noexcept;
 long write(int fd, const void* buffer, std::size_t size) noexcept;
+bool writable(int fd) noexcept; // right now, and somebody reads it
 long stat(const char* path, struct ::stat* out) noexcept;
 long fstat(int fd, struct ::stat* out) noexcept;
 // The number that statfs(2) gives for the file's file system; 0 if it can't be had.
@@ -74,6 +75,12 @@ long readlink(const char* path, char* buffer, std::size_t size) noexcept;
 long fcntl(int fd, int command, long argument) noexcept;
 long bpf(int command, union ::bpf_attr* attr, unsigned size) noexcept;
 long fd_limit() noexcept; // soft limit on the number of open files
+
+// Signals as the kernel counts them: bit N - 1 is signal N.
+std::uint64_t block_signals(std::uint64_t set) noexcept; // what was blocked before
+void set_blocked_signals(std::uint64_t set) noexcept;
+std::uint64_t pending_signals() noexcept;
+void take_signal(std::uint64_t set) noexcept; // a pending one of the set, if there is one
 
 void yield() noexcept;
 std::uint64_t milliseconds() noexcept; // monotonic, coarse

@@ -48,6 +48,11 @@ pagepatrol: $scratch/bad.toml:4:10: rule[1].action: unknown action \"pim\"; expe
 pagepatrol: the program runs without policy" "$(cat "$scratch/stderr")"
 check 'missing policy file' 1 "$(preloaded "$scratch/nowhere.toml" "$EARLY" "$scratch/data" 2>&1 >/dev/null | grep -c "nowhere.toml: can't be opened: No such file")"
 check 'file that stays closed to us' 1 "$(preloaded "$scratch" "$EARLY" "$scratch/data" 2>&1 >/dev/null | grep -c 'not a regular file')"
+# a message neither ends the program nor holds it up
+for mode in closed full limit; do
+    check "stderr that can't be written to: $mode" "xxx $mode: ended 0" \
+        "$(PAGEPATROL_POLICY=$scratch/bad.toml "$STDERR" "$mode" "$EARLY" "$scratch/data" | paste -sd" " -)"
+done
 # no memory to read it with
 seq 256 | sed 's|.*|[[rule]]\npath = "/a/{b,c,d}/**"\naction = "pin"|; 1s/^/schema = 1\n/' >"$scratch/many.toml"
 (

@@ -224,6 +224,8 @@ static std::string made_from_pages() {
 
 long open(const char*) noexcept {
     ++kernel.maps_opened;
+    if (const long error = once(kernel.fail_open))
+        return error;
     kernel.maps_read = 0;
     kernel.maps_text = kernel.maps.empty() ? made_from_pages() : kernel.maps;
     return 1000;
@@ -236,6 +238,8 @@ long close(int fd) noexcept {
 }
 
 long read(int, void* buffer, std::size_t size) noexcept {
+    if (const long error = once(kernel.fail_read))
+        return error;
     const std::size_t n =
         std::min({size, kernel.maps_text.size() - kernel.maps_read, std::size_t{100}}); // short
     std::memcpy(buffer, kernel.maps_text.data() + kernel.maps_read, n);
@@ -250,7 +254,8 @@ long write(int, const void* buffer, std::size_t size) noexcept {
 
 static void fill(const fake::File& f, struct ::stat* out) {
     std::memset(out, 0, sizeof *out);
-    out->st_dev = 3;
+    out->st_dev = f.device;
+    out->st_uid = f.owner;
     out->st_ino = f.inode;
     out->st_size = static_cast<off_t>(f.size);
     out->st_mode = f.mode;
@@ -259,7 +264,16 @@ static void fill(const fake::File& f, struct ::stat* out) {
     out->st_mtim.tv_sec = f.mtime;
 }
 
+bool writable(int) noexcept {
+    return true;
+}
+
 long stat(const char* path, struct ::stat* out) noexcept {
+    if (path == std::string("/")) {
+        std::memset(out, 0, sizeof *out);
+        out->st_ino = kernel.root;
+        return 0;
+    }
     ++kernel.stats;
     for (const auto& [fd, f] : kernel.files)
         if (f.path == path && f.links)
@@ -367,6 +381,14 @@ long fd_limit() noexcept {
     return 1024;
 }
 void yield() noexcept {}
+std::uint64_t block_signals(std::uint64_t) noexcept {
+    return 0;
+}
+void set_blocked_signals(std::uint64_t) noexcept {}
+std::uint64_t pending_signals() noexcept {
+    return 0;
+}
+void take_signal(std::uint64_t) noexcept {}
 std::uint64_t milliseconds() noexcept {
     return kernel.now;
 }

@@ -23,6 +23,8 @@ struct File {
     std::string path;
     std::uint64_t size = 0;
     std::uint64_t inode = 0;
+    std::uint64_t device = 3;
+    unsigned owner = 0;
     std::uint64_t links = 1;
     unsigned mode = 0100644;
     long ctime = 1;
@@ -55,7 +57,10 @@ struct Kernel {
     unsigned readlinks = 0, opens = 0, test_runs = 0, closes = 0;
     std::uint64_t now = 1'000'000; // ms
 
+    std::uint64_t root = 2;          // inode of /
+
     long fail_mmap = 0, fail_munmap = 0, fail_mremap = 0; // errno to give once, negative
+    long fail_open = 0, fail_read = 0;
     bool fail_mmap_unmaps = false;                        // ... having unmapped what was there
     std::function<void()> after_call;                     // once, within the next real call
 
