@@ -10,11 +10,12 @@
 #include <cstring>
 #include <fstream>
 
+#include <linux/magic.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
-#include <policy.hpp>
+#include <pages.hpp>
 
 namespace ppctl {
 
@@ -46,47 +47,27 @@ bool parse(const std::string& text, Line& line) {
     return true;
 }
 
-uint32_t budget_of(const pagepatrol::Amount& amount) {
-    if (amount.share)
-        return PP_BUDGET_SHARE | amount.share;
-    return static_cast<uint32_t>(
-        std::min<uint64_t>((amount.bytes + page - 1) / page, PP_BUDGET_SHARE - 1));
-}
-
-uint16_t read_ahead_of(const pagepatrol::Rule& rule) {
-    if (rule.read_ahead == pagepatrol::kernels_read_ahead)
-        return PP_READ_AHEAD_DEFAULT;
-    return static_cast<uint16_t>(
-        std::min<uint64_t>((rule.read_ahead + page - 1) / page, PP_READ_AHEAD_DEFAULT - 1));
-}
-
 void add(std::vector<pp_range>& ranges, const Line& line, const pagepatrol::Segment& segment,
          uint64_t size) {
     const pagepatrol::Rule& rule = *segment.rule;
     const auto action =
         rule.action == pagepatrol::Action::unpin ? pagepatrol::Action::none : rule.action;
-    const uint16_t read_ahead = read_ahead_of(rule);
+    const uint16_t read_ahead = read_ahead_of(rule, page);
     if (action == pagepatrol::Action::none && read_ahead == PP_READ_AHEAD_DEFAULT)
         return;
-    // in the file: whole pages, one that two parts share is the first one's
-    const uint64_t map_end = line.offset + (line.end - line.start);
-    const uint64_t from = std::max(segment.start & -page, line.offset);
-    const uint64_t to = segment.end > map_end - page ? map_end : (segment.end + page - 1) & -page;
+    const uint64_t from = std::max(segment.start, line.offset);
+    const uint64_t to = std::min(segment.end, line.offset + (line.end - line.start));
     if (from >= to)
         return;
     pp_range range{};
     range.start = line.start + (from - line.offset);
     range.end = line.start + (to - line.offset);
-    if (!ranges.empty())
-        range.start = std::max<uint64_t>(range.start, ranges.back().end);
-    if (range.start >= range.end)
-        return;
     const uint64_t first = (line.offset + (range.start - line.start)) / page;
     const uint64_t backed = (size + page - 1) / page;
     range.id = first_id + static_cast<uint32_t>(ranges.size());
     range.pages = static_cast<uint32_t>(std::min<uint64_t>(
         {(range.end - range.start) / page, backed > first ? backed - first : 0, UINT32_MAX}));
-    range.budget = budget_of(rule.budget);
+    range.budget = budget_of(rule.budget, page);
     range.rule = rule.number;
     range.read_ahead = read_ahead;
     range.action = static_cast<uint8_t>(action);
@@ -104,7 +85,7 @@ Table table_for(const std::string& process, const std::string& policy_file) {
             table.error += (table.error.empty() ? "" : "\n") + to_string(error);
         return table;
     }
-    table.budget = budget_of(policy.value->budget);
+    table.budget = budget_of(policy.value->budget, page);
     std::ifstream maps(process + "/maps");
     if (!maps) {
         table.error = "can't read " + process + "/maps: " + std::strerror(errno);
@@ -122,13 +103,21 @@ Table table_for(const std::string& process, const std::string& policy_file) {
         const std::string file = process + name;
         if (stat(file.c_str(), &info) != 0 || !S_ISREG(info.st_mode))
             continue;
-        pagepatrol::MappedFile mapped{line.path, static_cast<uint64_t>(info.st_size)};
+        const std::string_view path =
+            info.st_nlink == 0 ? pagepatrol::without_deleted(line.path) : line.path;
+        if (!pagepatrol::has_storage(path))
+            continue;
+        pagepatrol::MappedFile mapped{path, static_cast<uint64_t>(info.st_size)};
         mapped.prot = line.prot;
         mapped.shared = line.shared;
         if (statfs(file.c_str(), &filesystem) == 0)
             mapped.filesystem = static_cast<uint32_t>(filesystem.f_type);
+        if (mapped.filesystem == HUGETLBFS_MAGIC)
+            continue;
         pagepatrol::Segment segments[pagepatrol::max_segments];
-        const size_t nr = pagepatrol::match(*policy.value, mapped, segments);
+        const size_t nr =
+            pagepatrol::to_pages(segments, pagepatrol::match(*policy.value, mapped, segments),
+                                 mapped.size, page);
         for (size_t i = 0; i < nr; ++i)
             add(table.ranges, line, segments[i], mapped.size);
     }

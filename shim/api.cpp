@@ -6,6 +6,7 @@
 // /proc/self/maps.
 #include "core.hpp"
 #include "guard.hpp"
+#include "pages.hpp"
 #include "push.hpp"
 #include "state.hpp"
 #include "sys.hpp"
@@ -56,7 +57,7 @@ void visit(const maps::Mapping& mapping, Walk& walk) noexcept {
         return;
     }
     walk.covered = to;
-    const decide::Answer* answer = mapping.has_file() && decide::has_storage(mapping.path)
+    const decide::Answer* answer = mapping.has_file() && has_storage(mapping.path)
                                        ? answer_for(mapping, walk.old, walk.count)
                                        : nullptr;
     if (!answer || answer->inode != mapping.inode) {

@@ -11,6 +11,7 @@
 #include "decide.hpp"
 
 #include "log.hpp"
+#include "pages.hpp"
 #include "sys.hpp"
 
 #include <algorithm>
@@ -43,29 +44,6 @@ Answer& slot(const struct ::stat& st, How how) noexcept {
     return cache[key * 0x9e3779b97f4a7c15ull >> 56 & (cache_slots - 1)];
 }
 
-bool starts_with(std::string_view s, std::string_view head) noexcept {
-    return s.substr(0, head.size()) == head;
-}
-
-// Segments -> whole pages: a boundary goes down to the page it is in, so that two rules never
-// get the same page; but the end of the file has its last page.
-std::uint8_t to_pages(Answer& answer, std::size_t count) noexcept {
-    std::uint8_t kept = 0;
-    for (std::size_t i = 0; i < count; ++i) {
-        Segment part = answer.parts[i];
-        if (part.start != 0 || part.end != UINT64_MAX)
-            splits_.store(true, std::memory_order_relaxed);
-        part.start &= ~(page - 1);
-        if (part.end != UINT64_MAX) {
-            const bool last = i + 1 == count && part.end >= answer.size;
-            part.end = (part.end + (last ? page - 1 : 0)) & ~(page - 1);
-        }
-        if (part.start < part.end)
-            answer.parts[kept++] = part;
-    }
-    return kept;
-}
-
 // The file system is asked about only for files that a rule wants. `find` gives its number.
 template <class Find> void ask(Answer& answer, std::string_view path, How how, Find find) noexcept {
     if (!policy || path.empty() || path[0] != '/' || !has_storage(path))
@@ -84,14 +62,10 @@ template <class Find> void ask(Answer& answer, std::string_view path, How how, F
         return;
     if (filesystems_matter)
         count = match(*policy, file, answer.parts);
-    answer.count = to_pages(answer, count);
-}
-
-std::string_view without_deleted(std::string_view path) noexcept {
-    constexpr std::string_view deleted = " (deleted)";
-    if (path.size() > deleted.size() && path.substr(path.size() - deleted.size()) == deleted)
-        path.remove_suffix(deleted.size());
-    return path;
+    for (std::size_t i = 0; i < count; ++i)
+        if (answer.parts[i].start != 0 || answer.parts[i].end != UINT64_MAX)
+            splits_.store(true, std::memory_order_relaxed);
+    answer.count = static_cast<std::uint8_t>(to_pages(answer.parts, count, answer.size, page));
 }
 
 std::string_view descriptor_path(int fd, const struct ::stat& st) noexcept {
@@ -167,12 +141,6 @@ bool left_alone(const struct ::stat& st) noexcept {
 
 bool splits() noexcept {
     return splits_.load(std::memory_order_relaxed);
-}
-
-bool has_storage(std::string_view path) noexcept {
-    return !starts_with(path, "/memfd:") && !starts_with(path, "/dev/") &&
-           !starts_with(path, "/SYSV") && !starts_with(path, "/proc/") &&
-           !starts_with(path, "/sys/");
 }
 
 const Answer& by_descriptor(int fd, const struct ::stat& st, How how, bool& fresh) noexcept {

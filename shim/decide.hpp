@@ -35,8 +35,6 @@ bool left_alone(const struct ::stat& st) noexcept;
 // Did a rule about a part of a file ever apply? Then a mapping that grows may come upon another
 // rule. May be asked without the lock.
 bool splits() noexcept;
-// Is what is dropped of the file there to be read again?
-bool has_storage(std::string_view path) noexcept;
 
 // The answer for an open file that was fstat'ed; good until the next call. `fresh`: it was not
 // remembered, so the file is new here or has changed.

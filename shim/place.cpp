@@ -5,21 +5,13 @@
 #include "state.hpp"
 
 #include "log.hpp"
-#include "push.hpp"
+#include "pages.hpp"
 #include "sys.hpp"
 
 #include <algorithm>
 
 namespace pagepatrol::core {
 namespace {
-
-// Amount -> PP_BUDGET_* is push.hpp's; this is the same for the read-ahead window.
-std::uint16_t window(std::uint64_t bytes) noexcept {
-    if (bytes == kernels_read_ahead)
-        return PP_READ_AHEAD_DEFAULT;
-    const std::uint64_t pages = bytes / page + (bytes != 0 && bytes < page);
-    return static_cast<std::uint16_t>(std::min<std::uint64_t>(pages, PP_READ_AHEAD_DEFAULT - 1));
-}
 
 // Is there anything to do for the rule? "none" is in the table for its read-ahead, or for what
 // becomes of the program's advice.
@@ -106,8 +98,8 @@ unsigned place(const decide::Answer& answer, const Mapped& mapped) noexcept {
             continue;
         piece.range.action = static_cast<std::uint8_t>(rule.action);
         piece.range.rule = rule.number;
-        piece.range.budget = push::budget(rule.budget, page);
-        piece.range.read_ahead = window(rule.read_ahead);
+        piece.range.budget = budget_of(rule.budget, page);
+        piece.range.read_ahead = read_ahead_of(rule, page);
         piece.file.part_end = part.end;
         piece.file.rule = &rule;
         placed += insert_around(piece);
@@ -145,14 +137,14 @@ const decide::Answer* answer_for(const maps::Mapping& mapping, const Piece* old,
                                 known->file.size, how);
 }
 
-void evaluate(std::uint64_t start, std::uint64_t end, const Piece* old,
-              std::uint32_t count) noexcept {
+bool read_maps(std::uint64_t start, std::uint64_t end, const Piece* old,
+               std::uint32_t count) noexcept {
     struct Context {
         std::uint64_t start, end;
         const Piece* old;
         std::uint32_t count;
     } context = {start, end, old, count};
-    const bool read = maps::each(
+    return maps::each(
         [](const maps::Mapping& mapping, void* p) noexcept {
             const Context& c = *static_cast<const Context*>(p);
             const std::uint64_t from = std::max(mapping.start, c.start);
@@ -163,7 +155,11 @@ void evaluate(std::uint64_t start, std::uint64_t end, const Piece* old,
                 place(*answer, {from, to, mapping.offset + (from - mapping.start)});
         },
         &context);
-    if (!read && log::first(log::no_proc))
+}
+
+void evaluate(std::uint64_t start, std::uint64_t end, const Piece* old,
+              std::uint32_t count) noexcept {
+    if (!read_maps(start, end, old, count) && log::first(log::no_proc))
         log::Line() << "can't tell what is mapped: /proc/self/maps can't be read; rules apply to "
                        "new mappings alone. HINT: /proc has to be mounted";
 }

@@ -7,7 +7,6 @@
 #include "push.hpp"
 
 #include "log.hpp"
-#include "policy.hpp"
 #include "sys.hpp"
 
 #include <algorithm>
@@ -25,12 +24,12 @@ constexpr const char* limits_file = "/etc/pagepatrol/limits.toml";
 constexpr long high_fd = 512; // out of the way of programs that count on low numbers
 
 const char* door_path = PP_PIN_DOOR;
+char door_copy[4096]; // what the environment says may be overwritten (setproctitle)
 int door = -1;
 std::uint32_t door_id = 0;  // the kernel's number of the program behind `door`
 long door_error = 0;        // why it could not be opened
 std::uint64_t next_try = 0; // ms; no attempt before
 bool told = false;          // has the program behind `door` had a table of ours?
-bool quiet = false;
 std::uint32_t process_budget = 0;
 std::uint64_t page = 4096;                               // bytes
 std::uint64_t missed_start = UINT64_MAX, missed_end = 0; // changes not handed over yet
@@ -149,8 +148,6 @@ template <class Fill> long ask(struct pp_request& request, bool& answered, Fill 
 }
 
 void report(long error, bool have_door) noexcept {
-    if (quiet)
-        return;
     if (!have_door) {
         if (!log::first(log::no_kernel_side))
             return;
@@ -205,7 +202,7 @@ void memory(log::Line& line, std::uint64_t pages) noexcept {
 
 // The budgets let less be kept than the table asks for.
 void report_limit(const struct pp_request& request) noexcept {
-    if (quiet || request.limited_by == PP_LIMITED_NO || request.granted >= request.asked)
+    if (request.limited_by == PP_LIMITED_NO || request.granted >= request.asked)
         return;
     const bool by_user = request.limited_by == PP_LIMITED_USER;
     if (!by_user && !log::verbose)
@@ -230,21 +227,12 @@ void report_limit(const struct pp_request& request) noexcept {
 
 } // namespace
 
-Quiet::Quiet() noexcept : before_(quiet) {
-    quiet = true;
+Quiet::Quiet() noexcept : before_(log::quiet) {
+    log::quiet = true;
 }
 
 Quiet::~Quiet() {
-    quiet = before_;
-}
-
-std::uint32_t budget(const Amount& amount, std::uint64_t page_size) noexcept {
-    if (amount.share != 0)
-        return PP_BUDGET_SHARE | std::min<std::uint32_t>(amount.share, PP_BUDGET_WHOLE);
-    if (amount.bytes == 0)
-        return 0;
-    const std::uint64_t pages = std::max<std::uint64_t>(amount.bytes / page_size, 1);
-    return static_cast<std::uint32_t>(std::min<std::uint64_t>(pages, PP_BUDGET_SHARE - 1));
+    log::quiet = before_;
 }
 
 void set_budget(std::uint32_t process, std::uint64_t page_size) noexcept {
@@ -253,7 +241,11 @@ void set_budget(std::uint32_t process, std::uint64_t page_size) noexcept {
 }
 
 void set_door(const char* path) noexcept {
-    door_path = path;
+    const std::size_t size = std::strlen(path) + 1;
+    if (size > sizeof door_copy)
+        return;
+    std::memcpy(door_copy, path, size);
+    door_path = door_copy;
 }
 
 long table(const struct pp_range* ranges, std::uint32_t count, std::uint64_t start,

@@ -9,18 +9,12 @@
 
 #include <cstdint>
 
-namespace pagepatrol {
-struct Amount;
-}
-
 namespace pagepatrol::push {
 
-// Another path than PP_PIN_DOOR, for tests. The string has to stay.
+// Another path than PP_PIN_DOOR, for tests. Copied; one that is too long is not taken.
 void set_door(const char* path) noexcept;
 
-// PP_BUDGET_*
-std::uint32_t budget(const Amount& amount, std::uint64_t page_size) noexcept;
-// Most that the process may keep, sent with each table; as from budget().
+// Most that the process may keep (PP_BUDGET_*), sent with each table.
 void set_budget(std::uint32_t process, std::uint64_t page_size) noexcept;
 
 // Hands over the whole table; [start, end) is what changes with it (see abi.h). Returns 0 or

@@ -8,6 +8,7 @@
 #include "core.hpp"
 #include "guard.hpp"
 #include "log.hpp"
+#include "pages.hpp"
 #include "push.hpp"
 #include "state.hpp"
 #include "sys.hpp"
@@ -31,7 +32,7 @@ bool same(const struct ::stat& a, const struct ::stat& b) noexcept {
 void apply(const Policy* now) noexcept {
     policy = now;
     decide::set_policy(now, page);
-    push::set_budget(now ? push::budget(now->budget, page) : 0, page);
+    push::set_budget(now ? budget_of(now->budget, page) : 0, page);
 }
 
 bool same_range(const struct pp_range& a, const struct pp_range& b) noexcept {

@@ -62,6 +62,9 @@ unsigned place(const decide::Answer& answer, const Mapped& mapped) noexcept;
 // name is known by the `count` pieces at `old`, sorted, that were ranges until now.
 void evaluate(std::uint64_t start, std::uint64_t end, const Piece* old = nullptr,
               std::uint32_t count = 0) noexcept;
+// The same, silent. False: /proc/self/maps can't be read; the table holds what was seen of it.
+bool read_maps(std::uint64_t start, std::uint64_t end, const Piece* old,
+               std::uint32_t count) noexcept;
 // What the program itself keeps, of the file that the answer is about. False: the table is full.
 bool keep(const decide::Answer& answer, const Mapped& mapped) noexcept;
 // The answer for a mapping out of /proc/self/maps; nullptr if the file can't be told any more.

@@ -95,7 +95,7 @@ std::uint32_t Table::take_out(std::uint64_t start, std::uint64_t end, Piece* tak
                 open_gap(i);
                 put(i++, rest);
             } else {
-                ++lost_;
+                lose(whole.range);
             }
         } else if (!left) {
             close_gap(i);
@@ -106,7 +106,7 @@ std::uint32_t Table::take_out(std::uint64_t start, std::uint64_t end, Piece* tak
 
 bool Table::insert(Piece piece) noexcept {
     if (count_ == PP_MAX_RANGES) {
-        ++lost_;
+        lose(piece.range);
         return false;
     }
     if (piece.range.id == 0)
@@ -122,7 +122,7 @@ void Table::split(std::uint64_t addr) noexcept {
     if (i == count_ || ranges_[i].start >= addr)
         return;
     if (count_ == PP_MAX_RANGES) {
-        ++lost_;
+        lose(ranges_[i]);
         return;
     }
     Piece low = at(i), high = low;

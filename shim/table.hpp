@@ -72,6 +72,8 @@ class Table {
     void open_gap(std::uint32_t i) noexcept;
     void close_gap(std::uint32_t i) noexcept;
     void put(std::uint32_t i, const Piece& piece) noexcept;
+    // What the program itself keeps is not counted: its call fails.
+    void lose(const struct pp_range& range) noexcept { lost_ += range.rule != 0; }
 
     struct pp_range ranges_[PP_MAX_RANGES] = {};
     Backing files_[PP_MAX_RANGES] = {};

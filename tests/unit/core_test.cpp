@@ -4,6 +4,7 @@
 // (fake_sys.hpp): order of push and real call, parts of files, moving; and a
 // random walk through all calls, checked page by page.
 #include "core_fixture.hpp"
+#include "pages.hpp"
 
 #include <map>
 #include <random>
@@ -139,6 +140,41 @@ TEST_F(Core, PartsThatMeetInAPage) {
     map(streamed, 8);
     ASSERT_EQ(kernel.table.size(), 3u);
     EXPECT_EQ(kernel.table[2].pages, 8u) << "100 % has the last page of the file";
+}
+
+// The end of the file within a page: that page is the part's that holds the end.
+TEST_F(Core, TheLastPageOfTheFile) {
+    const auto parts_of = [](std::uint64_t size, std::vector<Segment> parts) {
+        std::string s;
+        parts.resize(to_pages(parts.data(), parts.size(), size, page));
+        for (const Segment& part : parts)
+            s += std::to_string(part.start / page) + "-" +
+                 (part.end == UINT64_MAX ? "" : std::to_string(part.end / page)) + " ";
+        return s;
+    };
+    EXPECT_EQ(parts_of(5000, {{nullptr, 0, 5000}, {nullptr, 5000, UINT64_MAX}}), "0-2 2- ");
+    EXPECT_EQ(parts_of(5000, {{nullptr, 0, 4999}, {nullptr, 4999, UINT64_MAX}}), "0-1 1- ");
+    EXPECT_EQ(parts_of(5000, {{nullptr, 0, 100}, {nullptr, 100, UINT64_MAX}}), "0- ");
+    EXPECT_EQ(parts_of(5000, {{nullptr, 4500, 5000}}), "1-2 ");
+    EXPECT_EQ(parts_of(5000, {{nullptr, 0, 4500}, {nullptr, 4500, 5000}}), "0-1 1-2 ");
+    EXPECT_EQ(parts_of(5000, {{nullptr, 0, 5000}, {nullptr, 5000, 6000}, {nullptr, 6000, 9000}}),
+              "0-2 2-3 ");
+    EXPECT_EQ(parts_of(8192, {{nullptr, 0, 8192}, {nullptr, 8192, UINT64_MAX}}), "0-2 2- ");
+    EXPECT_EQ(parts_of(5000, {{nullptr, 0, UINT64_MAX - 5}}), "0- ");
+    EXPECT_EQ(parts_of(0, {{nullptr, 0, 1}, {nullptr, 1, UINT64_MAX}}), "0-1 1- ");
+
+    Rule first = rule("/data/hot", Action::pin), second = rule("/data/hot", Action::stream);
+    first.length = Place{0, 10000};
+    const Policy p = policy_of({first, second});
+    core::start(&p, page);
+    kernel.files[pinned].size = 5000;
+    const auto m = map(pinned, 4);
+    ASSERT_EQ(kernel.table.size(), 2u);
+    EXPECT_EQ(kernel.table[0].end, m + 2 * page);
+    EXPECT_EQ(kernel.table[0].pages, 2u);
+    EXPECT_EQ(kernel.table[1].start, m + 2 * page) << "what comes when the file grows";
+    EXPECT_EQ(kernel.table[1].pages, 0u);
+    core::start(&policy(), page);
 }
 
 TEST_F(Core, GrowingComesUponTheNextPart) {

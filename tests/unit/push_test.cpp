@@ -4,7 +4,7 @@
 // and when the program plays with descriptors.
 #include "fake_sys.hpp"
 #include "log.hpp"
-#include "policy.hpp"
+#include "pages.hpp"
 #include "push.hpp"
 
 #include <algorithm>
@@ -107,12 +107,12 @@ TEST_F(Push, WhatWasRefusedIsMadeUpFor) {
 }
 
 TEST_F(Push, Budget) {
-    EXPECT_EQ(push::budget({}, 4096), 0u);
-    EXPECT_EQ(push::budget({1, 0}, 4096), 1u);
-    EXPECT_EQ(push::budget({8191, 0}, 4096), 1u);
-    EXPECT_EQ(push::budget({UINT64_MAX, 0}, 4096), PP_BUDGET_SHARE - 1);
-    EXPECT_EQ(push::budget({0, 7500}, 4096), PP_BUDGET_SHARE | 7500);
-    EXPECT_EQ(push::budget({1, 99999}, 4096), PP_BUDGET_SHARE | PP_BUDGET_WHOLE);
+    EXPECT_EQ(budget_of({}, 4096), 0u);
+    EXPECT_EQ(budget_of({1, 0}, 4096), 1u);
+    EXPECT_EQ(budget_of({8191, 0}, 4096), 1u);
+    EXPECT_EQ(budget_of({UINT64_MAX, 0}, 4096), PP_BUDGET_SHARE - 1);
+    EXPECT_EQ(budget_of({0, 7500}, 4096), PP_BUDGET_SHARE | 7500);
+    EXPECT_EQ(budget_of({1, 99999}, 4096), PP_BUDGET_SHARE | PP_BUDGET_WHOLE);
     push::set_budget(77, 4096);
     EXPECT_EQ(push::table(two, 2, 0x8000, 0x9000), 0);
     EXPECT_EQ(kernel.request.budget, 77u);
