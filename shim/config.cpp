@@ -63,8 +63,11 @@ struct {
     runtime::Arena scratch;
     Loaded* to;
     struct ::stat seen;
-    bool enough;
+    int fd;     // to be closed whatever happens; -1: none
     bool first; // in the constructor
+    bool enough;
+    bool later; // what went wrong may pass
+    bool quiet; // ... and has been said before
 } job;
 
 std::string_view environment(const char* name) noexcept {
@@ -158,6 +161,18 @@ void say(ErrorKind kind, std::string what, const char* expected) {
         Error{kind, std::string(file.view()), 0, 0, "", std::move(what), expected, ""});
 }
 
+bool passes(long error) noexcept {
+    return error == -EMFILE || error == -ENFILE || error == -ENOMEM || error == -EINTR ||
+           error == -EIO || error == -EAGAIN;
+}
+
+// Something that may pass went wrong. True if it is to be said.
+bool wait_for_later() noexcept {
+    job.later = !job.first;
+    job.quiet = job.later && !log::first(log::policy_later);
+    return !job.quiet;
+}
+
 bool read_text(std::string& text) {
     const long fd = sys::open(file.c_str());
     const auto words = [](const char* what, long error) {
@@ -165,12 +180,13 @@ bool read_text(std::string& text) {
         return std::string(what) + (known ? known : "unknown error");
     };
     if (fd < 0) {
-        say(ErrorKind::unreadable, words("can't be opened: ", fd), "a readable policy file");
+        if (!passes(fd) || wait_for_later())
+            say(ErrorKind::unreadable, words("can't be opened: ", fd), "a readable policy file");
         return false;
     }
-    long got = sys::fstat(static_cast<int>(fd), &job.seen);
+    job.fd = static_cast<int>(fd);
+    long got = sys::fstat(job.fd, &job.seen);
     if (got != 0 || !S_ISREG(job.seen.st_mode)) {
-        sys::close(static_cast<int>(fd));
         say(ErrorKind::unreadable, "is not a regular file", "a policy file");
         return false;
     }
@@ -179,17 +195,17 @@ bool read_text(std::string& text) {
         text.resize(size + 1); // one more shows that it has grown
         std::size_t have = 0;
         while (have < text.size()) {
-            got = sys::read(static_cast<int>(fd), text.data() + have, text.size() - have);
+            got = sys::read(job.fd, text.data() + have, text.size() - have);
             if (got <= 0 && got != -EINTR)
                 break;
             have += got > 0 ? static_cast<std::size_t>(got) : 0;
         }
         text.resize(have);
     }
-    sys::close(static_cast<int>(fd));
-    if (got < 0)
-        say(ErrorKind::unreadable, words("can't be read: ", got), "a readable policy file");
-    else if (size > max_policy_bytes)
+    if (got < 0) {
+        if (!passes(got) || wait_for_later())
+            say(ErrorKind::unreadable, words("can't be read: ", got), "a readable policy file");
+    } else if (size > max_policy_bytes)
         say(ErrorKind::too_large, "larger than 1 MiB", "a policy file");
     else
         return true;
@@ -235,22 +251,30 @@ void read_here() noexcept {
     runtime::disarm();
 }
 
-const Policy* read(struct ::stat& seen) noexcept {
+const Policy* read(struct ::stat& seen, bool& later) noexcept {
     const int kept = errno;
     job.to = &loaded[loaded[0].policy ? 1 : 0];
     job.enough = true;
+    job.later = job.quiet = false;
+    job.fd = -1;
     job.seen = seen;
     if (!runtime::on_own_stack(read_here))
         job.enough = false;
-    job.scratch.unmap();
-    if (!job.enough)
+    if (job.fd >= 0)
+        sys::close(job.fd);
+    if (job.scratch.over_limit() || job.to->memory.over_limit())
+        log::Line() << "the policy takes more than " << runtime::Arena::limit / 1024 / 1024
+                    << " MiB of memory to read";
+    else if (!job.enough && wait_for_later())
         log::Line() << "not enough memory to read the policy";
+    job.scratch.unmap();
     const Policy* policy = job.to->policy;
     if (policy)
         seen = job.seen;
     else
         job.to->memory.unmap();
-    if (!policy)
+    later = job.later;
+    if (!policy && !job.quiet)
         log::Line() << (job.first ? "the program runs without policy"
                                   : "the policy from before stays");
     errno = kept;
@@ -273,7 +297,7 @@ const Policy* find(int count, char** argv, core::Source& source) noexcept {
     log::remember_stderr();
     log::verbose = environment("PAGEPATROL_VERBOSE") == "1";
     if (const std::string_view door = environment("PAGEPATROL_DOOR"); !door.empty())
-        push::set_door(door.data());
+        push::set_door(door.data()); // copied
     const char* named = secure_getenv("PAGEPATROL_POLICY");
     if (named && !*named) {
         if (log::verbose)
@@ -296,7 +320,8 @@ const Policy* find(int count, char** argv, core::Source& source) noexcept {
     copy_arguments(count, argv);
     job.first = true;
     source.seen = {};
-    const Policy* policy = read(source.seen);
+    bool later;
+    const Policy* policy = read(source.seen, later);
     job.first = false;
     if (!policy)
         return nullptr;

@@ -37,8 +37,9 @@ bool is_aside() noexcept;
 struct Source {
     const char* file; // absolute; has to stay
     struct ::stat seen;
-    // The new policy, and what its file was when it was read. nullptr: broken, and said so.
-    const Policy* (*read)(struct ::stat& seen) noexcept;
+    // The new policy, and what its file was when it was read. nullptr: broken, and said so; or
+    // `later`: it could not be read for a reason that passes.
+    const Policy* (*read)(struct ::stat& seen, bool& later) noexcept;
     void (*release)(const Policy*) noexcept;
 };
 

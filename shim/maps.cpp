@@ -61,12 +61,15 @@ bool each(void (*visit)(const Mapping&, void*) noexcept, void* context) noexcept
     if (fd < 0)
         return false;
     std::size_t have = 0;
+    bool whole = true;
     for (;;) {
         const long got = sys::read(static_cast<int>(fd), buffer + have, sizeof buffer - have);
         if (got == -EINTR)
             continue;
-        if (got <= 0)
+        if (got <= 0) {
+            whole = got == 0;
             break;
+        }
         have += static_cast<std::size_t>(got);
         char* line = buffer;
         while (char* end = static_cast<char*>(
@@ -83,7 +86,7 @@ bool each(void (*visit)(const Mapping&, void*) noexcept, void* context) noexcept
         std::memmove(buffer, line, have);
     }
     sys::close(static_cast<int>(fd));
-    return true;
+    return whole;
 }
 
 void leave_alone(std::uint64_t own, std::uint64_t loader) noexcept {

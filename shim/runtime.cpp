@@ -10,7 +10,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <csignal>
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
@@ -52,8 +51,10 @@ bool Arena::grow(std::size_t least) noexcept {
     constexpr std::size_t page = 64 * 1024; // of every architecture
     const std::size_t size =
         (std::max(least, std::min(mapped_, limit / 8)) + page - 1) / page * page;
-    if (size < least || mapped_ + size > limit)
+    if (size < least || mapped_ + size > limit) {
+        over_limit_ = true;
         return false;
+    }
     auto* chunk = static_cast<Chunk*>(map(size));
     if (!chunk)
         return false;
@@ -67,8 +68,10 @@ bool Arena::grow(std::size_t least) noexcept {
 }
 
 void* Arena::allocate(std::size_t size, std::size_t align) noexcept {
-    if (size > limit)
+    if (size > limit) {
+        over_limit_ = true;
         return nullptr;
+    }
     align = std::max(align, alignof(std::max_align_t));
     char* p = up(at_, align);
     if (!at_ || p > end_ || size > static_cast<std::size_t>(end_ - p)) {
@@ -118,16 +121,19 @@ bool on_own_stack(void (*what)() noexcept) noexcept {
         return false;
     }
     bool done = false;
+    // sigfillset() would leave out those that libc has for itself; the worker's mask is the one
+    // that getcontext() finds
+    const std::uint64_t blocked = sys::block_signals(~std::uint64_t(0));
     if (getcontext(&worker) == 0) {
         worker.uc_stack.ss_sp = whole + guard_size;
         worker.uc_stack.ss_size = stack_size;
         worker.uc_link = &caller;
-        sigfillset(&worker.uc_sigmask);
         work = what;
         makecontext(
             &worker, [] { work(); }, 0);
         done = swapcontext(&caller, &worker) == 0;
     }
+    sys::set_blocked_signals(blocked);
     sys::munmap(whole, guard_size + stack_size);
     return done;
 }

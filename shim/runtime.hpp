@@ -13,12 +13,13 @@ namespace pagepatrol::runtime {
 // Memory straight from the kernel, given back as a whole.
 class Arena {
   public:
-    static constexpr std::size_t limit = std::size_t(256) << 20; // bytes in all
+    static constexpr std::size_t limit = std::size_t(32) << 20; // bytes in all
 
     void* allocate(std::size_t size, std::size_t align) noexcept; // nullptr: none left
     // Only the block given out last is used again.
     void release(void* p) noexcept;
     void unmap() noexcept; // everything
+    bool over_limit() const noexcept { return over_limit_; } // it is not that memory is short
 
   private:
     struct Chunk {
@@ -31,6 +32,7 @@ class Arena {
     char* last_ = nullptr; // the block given out last
     char *at_ = nullptr, *end_ = nullptr;
     std::size_t mapped_ = 0;
+    bool over_limit_ = false;
 };
 
 // Until disarm() memory comes from `arena`; when there is none left: longjmp(out, 1).

@@ -10,6 +10,8 @@ namespace {
 
 const Policy* next = nullptr; // what reading gives
 unsigned reads = 0;
+bool later = false;
+unsigned owner_when_read = 0;
 std::vector<const Policy*> released;
 
 class Reload : public Core {
@@ -22,6 +24,8 @@ class Reload : public Core {
         file.inode = 4242;
         kernel.files[99] = file;
         reads = 0;
+        later = false;
+        owner_when_read = 0;
         released.clear();
         core::Source source = {};
         source.file = "/etc/policy.toml";
@@ -29,8 +33,10 @@ class Reload : public Core {
         source.seen.st_ino = 4242;
         source.seen.st_size = 100;
         source.seen.st_mtim.tv_sec = 1;
-        source.read = [](struct ::stat&) noexcept {
+        source.read = [](struct ::stat& seen, bool& wait) noexcept {
             ++reads;
+            wait = later;
+            seen.st_uid = owner_when_read;
             return next;
         };
         source.release = [](const Policy* p) noexcept { released.push_back(p); };
@@ -112,6 +118,84 @@ TEST_F(Reload, BrokenFileLeavesThePolicy) {
     kernel.now += 5000;
     map(other, 1);
     EXPECT_EQ(kernel.table.size(), 1u);
+}
+
+TEST_F(Reload, WhatPassesIsTriedAgain) {
+    map(pinned, 4);
+    later = true;
+    change(nullptr);
+    kernel.now += 999;
+    map(other, 1);
+    EXPECT_EQ(reads, 1u);
+    kernel.now += 1;
+    map(other, 1);
+    EXPECT_EQ(reads, 2u);
+    later = false;
+    static const Policy none;
+    next = &none;
+    kernel.now += 1000;
+    map(other, 1);
+    EXPECT_EQ(reads, 3u);
+    EXPECT_TRUE(kernel.table.empty());
+    kernel.now += 1000;
+    map(other, 1);
+    EXPECT_EQ(reads, 3u);
+}
+
+TEST_F(Reload, NotInAnotherRoot) {
+    kernel.root = 77;
+    change(nullptr);
+    EXPECT_EQ(reads, 0u);
+    kernel.root = 2;
+    kernel.now += 1000;
+    map(other, 1);
+    EXPECT_EQ(reads, 1u) << "it has not been lost";
+}
+
+TEST_F(Reload, NotAnotherUsersFile) {
+    map(pinned, 4);
+    static const Policy none;
+    kernel.files[99].owner = 33;
+    change(&none);
+    EXPECT_EQ(reads, 0u);
+    kernel.files[99].owner = 0;
+    kernel.files[99].device = 4;
+    change(&none);
+    EXPECT_EQ(reads, 0u);
+    kernel.files[99].device = 3;
+    owner_when_read = 33; // replaced between the look and the reading
+    change(&none);
+    EXPECT_EQ(reads, 1u);
+    EXPECT_EQ(released, std::vector<const Policy*>{&none});
+    EXPECT_EQ(kernel.table.size(), 1u);
+    owner_when_read = 0;
+    change(&none);
+    EXPECT_TRUE(kernel.table.empty());
+}
+
+TEST_F(Reload, WithoutProcNothingChanges) {
+    const auto a = map(pinned, 4);
+    const auto b = map(parted, 12);
+    const auto table = kernel.table;
+    static const Policy p = policy_of({rule("/data/*", Action::stream)});
+    kernel.files[other].wanted = true;
+    for (const bool open : {true, false}) {
+        (open ? kernel.fail_open : kernel.fail_read) = open ? -EMFILE : -EIO;
+        kernel.events.clear();
+        change(&p);
+        EXPECT_EQ(kernel.count("push"), 0u);
+        EXPECT_EQ(released, std::vector<const Policy*>{&p});
+        released.clear();
+    }
+    core::unmap(at(b), page); // the old policy's ranges are still there, and pushed whole
+    ASSERT_EQ(kernel.table.size(), table.size());
+    EXPECT_EQ(kernel.table[0].id, table[0].id);
+    EXPECT_EQ(kernel.table[0].action, PP_ACTION_PIN);
+    kernel.now += 1000;
+    map(other, 1);
+    EXPECT_EQ(released, std::vector<const Policy*>{&policy()}) << "tried again";
+    EXPECT_EQ(kernel.table[0].start, a);
+    EXPECT_EQ(kernel.table[0].action, PP_ACTION_STREAM);
 }
 
 TEST_F(Reload, DeletedFilesAreStillKnown) {
