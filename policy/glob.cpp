@@ -3,8 +3,11 @@
 // The glob matcher: check once, expand braces once, then match by two
 // backtracking points (`*` and `**`), without recursion or allocation. Only the
 // last star of each kind has to be remembered: what an earlier one would take
-// more, a later one can take as well. Must not touch the file system.
+// more, a later one can take as well. Still cubic at worst, so the steps are counted.
+// Must not touch the file system.
 #include "glob.hpp"
+
+#include <algorithm>
 
 namespace pagepatrol {
 namespace {
@@ -263,12 +266,15 @@ bool one(std::string_view p, std::size_t& i, char c, bool plain) noexcept {
     }
 }
 
-bool wild(std::string_view p, std::string_view t, bool plain) noexcept {
+bool wild(std::string_view p, std::string_view t, bool plain, std::uint32_t& steps) noexcept {
     std::size_t i = 0, j = 0;
     std::size_t deep_i = npos, deep_j = 0; // where to go on after `**` takes one more
     std::size_t flat_i = npos, flat_j = 0; // the same for `*`
     bool folders = false;                  // that `**` is a `**/`: it takes whole folders
     for (;;) {
+        if (steps == 0)
+            return false;
+        --steps;
         if (i < p.size() && p[i] == '*') {
             std::size_t k = i;
             while (k < p.size() && p[k] == '*')
@@ -286,9 +292,14 @@ bool wild(std::string_view p, std::string_view t, bool plain) noexcept {
         }
         if (i == p.size() && j == t.size())
             return true;
-        if (i < p.size() && j < t.size() && one(p, i, t[j], plain)) {
-            ++j;
-            continue;
+        if (i < p.size() && j < t.size()) {
+            const std::size_t from = i;
+            const bool good = one(p, i, t[j], plain);
+            steps -= std::min<std::uint32_t>(steps, static_cast<std::uint32_t>(i - from) / 16);
+            if (good) {
+                ++j;
+                continue;
+            }
         }
         if (flat_i != npos && flat_j < t.size() && t[flat_j] != '/') {
             j = ++flat_j;
@@ -384,11 +395,18 @@ std::optional<Glob> Glob::compile_plain(std::string_view text, GlobError& error)
     return glob;
 }
 
-bool Glob::matches(std::string_view path) const noexcept {
+bool Glob::matches(std::string_view path, std::uint32_t& steps) const noexcept {
     for (const std::string& a : alternatives_)
-        if (wild(a, path, plain_))
+        if (wild(a, path, plain_, steps))
             return true;
     return false;
+}
+
+std::size_t Glob::memory() const noexcept {
+    std::size_t bytes = text_.size();
+    for (const std::string& a : alternatives_)
+        bytes += a.size();
+    return bytes + (alternatives_.size() - 1) * sizeof(std::string);
 }
 
 } // namespace pagepatrol

@@ -14,6 +14,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -32,12 +33,19 @@ class Glob {
   public:
     static constexpr std::size_t max_length = 4096;
     static constexpr std::size_t max_alternatives = 256;
-    static constexpr unsigned max_groups = 64; // {...}
+    static constexpr unsigned max_groups = 64;               // {...}
+    static constexpr std::uint32_t max_steps = 16'000'000; // some 50 ms
 
     static std::optional<Glob> compile(std::string_view text, std::string_view home,
                                        GlobError& error);
     static std::optional<Glob> compile_plain(std::string_view text, GlobError& error);
-    bool matches(std::string_view path) const noexcept;
+    // `steps` is counted down; at 0 there is no match.
+    bool matches(std::string_view path, std::uint32_t& steps) const noexcept;
+    bool matches(std::string_view path) const noexcept {
+        std::uint32_t steps = max_steps;
+        return matches(path, steps);
+    }
+    std::size_t memory() const noexcept; // bytes
     const std::string& text() const noexcept { return text_; }
 
   private:

@@ -11,9 +11,9 @@ namespace {
 
 constexpr std::uint64_t whole = 10000; // shares are in 1/10000
 
-bool any(const std::vector<Glob>& globs, std::string_view path) noexcept {
+bool any(const std::vector<Glob>& globs, std::string_view path, std::uint32_t& steps) noexcept {
     for (const Glob& glob : globs)
-        if (glob.matches(path))
+        if (glob.matches(path, steps))
             return true;
     return false;
 }
@@ -52,9 +52,7 @@ class Split {
     std::size_t count_ = 0;
 };
 
-} // namespace
-
-bool matches(const Rule& rule, const MappedFile& file) noexcept {
+bool matches(const Rule& rule, const MappedFile& file, std::uint32_t& steps) noexcept {
     if (file.size < rule.min_size || file.size > rule.max_size)
         return false;
     if ((file.prot & rule.prot_with) != rule.prot_with || (file.prot & rule.prot_without))
@@ -65,7 +63,14 @@ bool matches(const Rule& rule, const MappedFile& file) noexcept {
         std::find(rule.filesystems.begin(), rule.filesystems.end(), file.filesystem) ==
             rule.filesystems.end())
         return false;
-    return any(rule.path, file.path) && !any(rule.exclude, file.path);
+    return any(rule.path, file.path, steps) && !any(rule.exclude, file.path, steps);
+}
+
+} // namespace
+
+bool matches(const Rule& rule, const MappedFile& file) noexcept {
+    std::uint32_t steps = Glob::max_steps;
+    return matches(rule, file, steps);
 }
 
 bool part_of(const Rule& rule, std::uint64_t size, std::uint64_t& start,
@@ -89,27 +94,31 @@ bool part_of(const Rule& rule, std::uint64_t size, std::uint64_t& start,
 }
 
 std::size_t match(const Policy& policy, const MappedFile& file,
-                  Segment (&out)[max_segments]) noexcept {
+                  Segment (&out)[max_segments], bool* too_slow) noexcept {
+    std::uint32_t steps = Glob::max_steps; // for all rules
     Split split(out);
     for (const Rule& rule : policy.rules) {
         std::uint64_t start, end;
-        if (!split.full() && matches(rule, file) && part_of(rule, file.size, start, end))
+        if (!split.full() && matches(rule, file, steps) && part_of(rule, file.size, start, end))
             split.add(rule, start, end);
     }
-    return split.count();
+    if (too_slow)
+        *too_slow = steps == 0;
+    return steps == 0 ? 0 : split.count();
 }
 
 bool is_for(const Policy& policy, std::string_view program_path, const char* const* arguments,
             std::size_t count) noexcept {
     const App& app = policy.app;
+    std::uint32_t steps = Glob::max_steps;
     const std::string_view name = program_path.substr(program_path.rfind('/') + 1);
-    if (!(app.program.empty() && app.name.empty()) && !any(app.program, program_path) &&
-        !any(app.name, name))
+    if (!(app.program.empty() && app.name.empty()) && !any(app.program, program_path, steps) &&
+        !any(app.name, name, steps))
         return false;
     for (const Glob& glob : app.arguments) {
         bool found = false;
         for (std::size_t i = 0; i < count && !found; ++i)
-            found = arguments[i] && glob.matches(arguments[i]);
+            found = arguments[i] && glob.matches(arguments[i], steps);
         if (!found)
             return false;
     }

@@ -255,6 +255,9 @@ void Reader::read_rules(Node node, std::vector<Rule>& rules) {
             v_.wrong_type((*list)[i], key, "a table");
             continue;
         }
+        if (!table->get("exclude") &&
+            !v_.room_for(defaults_.exclude, table->source().begin, key + ".exclude"))
+            return;
         Rule rule = defaults_;
         rule.number = static_cast<std::uint16_t>(i + 1);
         read_rule(*table, key + ".", rule);

@@ -105,6 +105,7 @@ struct Policy {
 // Limits on a file, so that a wrong path (a database, a device) does no harm.
 inline constexpr std::size_t max_policy_bytes = 1024 * 1024;
 inline constexpr std::size_t max_policy_rules = 256;
+inline constexpr std::size_t max_glob_bytes = 4 * 1024 * 1024; // of all, braces multiplied out
 
 enum class ErrorKind {
     unreadable,
@@ -161,9 +162,10 @@ inline constexpr std::size_t max_segments = 8;
 
 // Splits the file among the rules: each byte falls under the first rule that matches the file
 // and whose part of it holds that byte. Sorted, without overlaps; bytes that no rule wants are in
-// no segment. Returns how many, at most max_segments: what comes after that has no rule.
-std::size_t match(const Policy& policy, const MappedFile& file,
-                  Segment (&out)[max_segments]) noexcept;
+// no segment. Returns how many, at most max_segments: what comes after that has no rule. None, and
+// `too_slow`, if the globs take more than Glob::max_steps for this path.
+std::size_t match(const Policy& policy, const MappedFile& file, Segment (&out)[max_segments],
+                  bool* too_slow = nullptr) noexcept;
 
 // Does the rule match the file, whatever part of it?
 bool matches(const Rule& rule, const MappedFile& file) noexcept;

@@ -124,15 +124,38 @@ void Values::strings(const toml::node& node, const std::string& key, const std::
     }
 }
 
+bool Values::room_for(std::size_t bytes, toml::source_position at, const std::string& key) {
+    const bool before = glob_bytes_ <= max_glob_bytes;
+    glob_bytes_ += bytes;
+    const bool now = glob_bytes_ <= max_glob_bytes;
+    if (before && !now)
+        report(ErrorKind::bad_value, at, key,
+               "the policy's globs take more than 4 MiB with all braces multiplied out", "fewer",
+               "use '*' in place of {...}");
+    return now;
+}
+
+bool Values::room_for(const std::vector<Glob>& globs, toml::source_position at,
+                      const std::string& key) {
+    std::size_t bytes = 0;
+    for (const Glob& glob : globs)
+        bytes += glob.memory();
+    return room_for(bytes, at, key);
+}
+
 void Values::glob(const toml::value<std::string>& node, const std::string& key, bool plain,
                   std::vector<Glob>& out) {
+    if (glob_bytes_ > max_glob_bytes)
+        return;
     GlobError error;
     if (auto glob = plain ? Glob::compile_plain(node.get(), error)
-                          : Glob::compile(node.get(), home_, error))
-        out.push_back(std::move(*glob));
-    else
+                          : Glob::compile(node.get(), home_, error)) {
+        if (room_for(glob->memory(), node.source().begin, key))
+            out.push_back(std::move(*glob));
+    } else {
         report(ErrorKind::bad_value, inside(node, error.offset), key,
                "bad glob " + quoted(node.get()) + ": " + error.what, error.expected, error.hint);
+    }
 }
 
 void Values::globs(const toml::node& node, const std::string& key, std::vector<Glob>& out) {

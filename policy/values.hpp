@@ -25,6 +25,8 @@ class Values {
     std::vector<Error> take_errors();
     std::size_t error_count() const noexcept { return count_; }
     bool full() const noexcept;
+    // Counts globs that come with a rule; false, and an error, if they are too much for a policy.
+    bool room_for(const std::vector<Glob>& globs, toml::source_position at, const std::string& key);
 
     void string(const toml::node& node, const std::string& key, std::string& out);
     void boolean(const toml::node& node, const std::string& key, bool& out);
@@ -58,11 +60,13 @@ class Values {
     // An integer or a string; false after a report.
     bool quantity(const toml::node& node, const std::string& key, unsigned may_be,
                   const char* expected, bool& share, std::int64_t& out);
+    bool room_for(std::size_t bytes, toml::source_position at, const std::string& key);
     toml::source_position inside(const toml::value<std::string>& node, std::size_t offset) const;
 
     std::string_view text_, file_, home_;
     std::vector<Error> errors_;
     std::size_t count_ = 0;
+    std::size_t glob_bytes_ = 0;
 };
 
 } // namespace pagepatrol

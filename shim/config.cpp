@@ -53,9 +53,9 @@ std::size_t nr_arguments = 0;
 // A policy and the memory that it is in; two, as the old one is given back after the change.
 struct Loaded {
     runtime::Arena memory;
-    const Policy* policy;
+    const Policy* policy = nullptr;
 };
-Loaded loaded[2];
+constinit Loaded loaded[2]; // an initialiser might run after the constructor
 
 // In and out of read_here(), which runs on a stack of its own.
 struct {

@@ -54,7 +54,11 @@ template <class Find> void ask(Answer& answer, std::string_view path, How how, F
     file.prot = how.prot;
     file.shared = how.shared;
     file.filesystem = 0; // matches any
-    std::size_t count = match(*policy, file, answer.parts);
+    bool too_slow = false;
+    std::size_t count = match(*policy, file, answer.parts, &too_slow);
+    if (too_slow && log::first(log::glob_too_slow))
+        log::Line() << "the policy's globs take too long for " << path
+                    << "; no rule applies to it. HINT: fewer '*' and '**' in one glob";
     if (count == 0)
         return;
     file.filesystem = find();

@@ -20,7 +20,7 @@
 
 namespace pagepatrol {
 
-std::size_t match(const Policy&, const MappedFile&, Segment (&)[max_segments]) noexcept {
+std::size_t match(const Policy&, const MappedFile&, Segment (&)[max_segments], bool*) noexcept {
     return 0;
 }
 

@@ -148,6 +148,22 @@ struct Bad {
 
 class GlobRefused : public testing::TestWithParam<Bad> {};
 
+TEST(Glob, StepsAreCounted) {
+    GlobError error;
+    const std::string as(1000, 'a');
+    const auto glob = Glob::compile("/**" + as + "*" + as + "b", "", error);
+    ASSERT_TRUE(glob);
+    std::string path;
+    for (int i = 0; i < 2; ++i)
+        path += "/" + as + as;
+    std::uint32_t steps = 100000;
+    EXPECT_FALSE(glob->matches(path, steps));
+    EXPECT_EQ(steps, 0u);
+    steps = 100000;
+    EXPECT_TRUE(glob->matches("/x/" + as + as + "b", steps));
+    EXPECT_GT(steps, 90000u);
+}
+
 TEST_P(GlobRefused, SaysWhatAndWhere) {
     const Bad& c = GetParam();
     GlobError error;

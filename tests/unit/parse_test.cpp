@@ -270,6 +270,28 @@ TEST(Parse, GroupsInAGlob) {
                   "{b}\": more than 64 groups {...}; expected fewer. HINT: use '*' or several rules");
 }
 
+TEST(Parse, GlobsInAll) {
+    const std::string rule = "[[rule]]\naction = \"pin\"\npath = \"/a\"\n";
+    const std::string wide = "\"/" + std::string(3000, 'a') + "{,}{,}{,}{,}{,}{,}{,}{,}\"";
+    std::string text = "schema = 1\n[defaults]\nexclude = " + wide + "\n";
+    for (int i = 0; i < 4; ++i)
+        text += rule;
+    EXPECT_TRUE(parse_policy(text, "p.toml", ""));
+    text += rule;
+    text += rule;
+    auto policy = parse_policy(text, "p.toml", "");
+    ASSERT_EQ(policy.errors.size(), 1u);
+    EXPECT_EQ(policy.errors[0].what,
+              "the policy's globs take more than 4 MiB with all braces multiplied out");
+    EXPECT_EQ(policy.errors[0].key, "rule[5].exclude");
+    text = "schema = 1\n";
+    for (int i = 0; i < 100; ++i)
+        text += "[[rule]]\naction = \"pin\"\npath = " + wide + "\n";
+    policy = parse_policy(text, "p.toml", "");
+    ASSERT_EQ(policy.errors.size(), 1u);
+    EXPECT_EQ(policy.errors[0].key, "rule[6].path");
+}
+
 TEST(Load, WhatIsNotAPolicyFile) {
     char folder[] = "/tmp/pagepatrol-parse-XXXXXX";
     ASSERT_NE(mkdtemp(folder), nullptr);
