@@ -56,8 +56,7 @@ template <class Call> long under_a_filter(Call call) noexcept {
     return result;
 }
 
-// glibc gives constructors what it gives main()
-[[gnu::constructor]] void begin(int argc, char** argv, char**) noexcept {
+void begin(int argc, char** argv, char**) noexcept {
     const int kept = errno;
     core::Source source = {};
     if (const Policy* policy = config::find(argc, argv, source)) {
@@ -67,6 +66,11 @@ template <class Call> long under_a_filter(Call call) noexcept {
     }
     errno = kept;
 }
+
+// A constructor, by hand: glibc gives it what it gives main(), but link-time optimisation calls all
+// that are marked as constructors from one of its own, without arguments.
+[[gnu::section(".init_array"), gnu::used]] void (*begin_entry)(int, char**,
+                                                               char**) noexcept = begin;
 
 [[gnu::destructor]] void end() noexcept {
     const int kept = errno;
