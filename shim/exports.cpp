@@ -25,20 +25,20 @@ bool active() noexcept {
     return core::active.load(std::memory_order_acquire);
 }
 
-void* pointer_result(long result) noexcept {
+long result_of(long result) noexcept {
     if (sys::failed(result)) [[unlikely]] {
-        errno = static_cast<int>(-result);
-        return MAP_FAILED;
-    }
-    return reinterpret_cast<void*>(result);
-}
-
-int int_result(long result) noexcept {
-    if (result < 0) [[unlikely]] {
         errno = static_cast<int>(-result);
         return -1;
     }
-    return static_cast<int>(result);
+    return result;
+}
+
+void* pointer_result(long result) noexcept {
+    return reinterpret_cast<void*>(result_of(result)); // MAP_FAILED is -1
+}
+
+int int_result(long result) noexcept {
+    return static_cast<int>(result_of(result));
 }
 
 long advise(void* addr, size_t len, int advice) noexcept {
@@ -140,15 +140,9 @@ long syscall(long number, ...) noexcept {
                d = va_arg(rest, long), e = va_arg(rest, long), f = va_arg(rest, long);
     va_end(rest);
     const auto call = [=] { return sys::call(number, a, b, c, d, e, f); };
-    const long result =
-        number == SYS_seccomp && (a == SECCOMP_SET_MODE_STRICT || a == SECCOMP_SET_MODE_FILTER)
-            ? under_a_filter(call)
-            : call();
-    if (sys::failed(result)) [[unlikely]] {
-        errno = static_cast<int>(-result);
-        return -1;
-    }
-    return result;
+    const bool filters =
+        number == SYS_seccomp && (a == SECCOMP_SET_MODE_STRICT || a == SECCOMP_SET_MODE_FILTER);
+    return result_of(filters ? under_a_filter(call) : call());
 }
 
 } // extern "C"
