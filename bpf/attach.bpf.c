@@ -34,11 +34,15 @@ static long forget_state(u32 i, struct forget_ctx *ctx)
 }
 
 /* States of a table's ranges; what their streams had pending stays in the cache. */
-__attribute__((noinline)) int forget_states(u64 mm, u64 old)
+__attribute__((noinline)) int forget_states(struct pp_small_table *small,
+					    struct pp_large_table *large, u32 old)
 {
-	struct forget_ctx ctx = { .mm = mm };
-	u32 nr = view_of(mm, old, &ctx.old);
+	struct forget_ctx ctx = {};
+	u32 nr = view_of(small, large, old, &ctx.old);
 
+	if (!nr)
+		return 0;
+	ctx.mm = head_of(&ctx.old)->mm;
 	bpf_loop(nr, forget_state, &ctx, 0);
 	return 0;
 }
@@ -73,7 +77,9 @@ static __always_inline int attach_table(struct pp_request *req, u64 key,
 		if (head->nr[head->seq & 1])
 			return -EBUSY; /* the process looks after itself */
 	}
-	err = open_table(key, req->nr_ranges, owner, &v);
+	err = find_table(key, req->nr_ranges, &v);
+	if (err == -ENOENT)
+		err = new_table(key, req->nr_ranges, owner, &v);
 	if (err)
 		return err;
 	head = head_of(&v);
@@ -86,7 +92,8 @@ static __always_inline int attach_table(struct pp_request *req, u64 key,
 		__sync_fetch_and_and(&head->flags, ~PP_TABLE_ATTACHED);
 	else
 		__sync_fetch_and_or(&head->flags, PP_TABLE_ATTACHED);
-	forget_states(key, change->old);
+	/* the half before may be one of the small table that was outgrown just now */
+	forget_states(small, v.large, change->halves.old);
 	return 0;
 }
 

@@ -141,10 +141,12 @@ static long grant_range(u32 i, struct budget_ctx *ctx)
 }
 
 /* What the rules of a half ask for within their budgets; or a negative errno. */
-__attribute__((noinline)) s64 ask_by_rule(u64 mm, u64 new, u64 limit)
+__attribute__((noinline)) s64 ask_by_rule(struct pp_small_table *small,
+					  struct pp_large_table *large, u32 new,
+					  u64 mm, u64 limit)
 {
 	struct budget_ctx ctx = { .limit = limit };
-	u32 nr = view_of(mm, new, &ctx.v);
+	u32 nr = view_of(small, large, new, &ctx.v);
 
 	if (bpf_map_update_elem(&pp_budgets, &mm, &no_budget, BPF_ANY))
 		return -EAGAIN; /* as many push at this moment as there are places */
@@ -157,11 +159,18 @@ __attribute__((noinline)) s64 ask_by_rule(u64 mm, u64 new, u64 limit)
  * Shares @pages out to the ranges of a half, as ask_by_rule() left it, and @spare
  * more to those that their files don't fill yet, by address.
  */
-__attribute__((noinline)) int share_out(u64 mm, u64 new, u64 pages, u64 spare)
+__attribute__((noinline)) int share_out(struct pp_small_table *small,
+					struct pp_large_table *large, u32 new,
+					u64 pages, u64 spare)
 {
 	struct budget_ctx ctx = { .left = pages, .spare = spare };
-	u32 nr = view_of(mm, new, &ctx.v);
+	u32 nr = view_of(small, large, new, &ctx.v);
+	struct pp_table_head *head = head_of(&ctx.v);
+	u64 mm;
 
+	if (!head)
+		return 0;
+	mm = head->mm;
 	ctx.budget = bpf_map_lookup_elem(&pp_budgets, &mm);
 	bpf_loop(PP_BUDGET_RULES, grant_rule, &ctx, 0);
 	bpf_loop(nr, grant_range, &ctx, 0);
@@ -186,18 +195,20 @@ static __always_inline u64 most_pages(u32 budget, u64 limit)
  *
  * @wants: WANTS_* of the half. Returns 0 or a negative errno.
  */
-static __always_inline int keep_what_fits(u64 mm, u64 new, u32 uid, u64 was,
-					  u64 limit, u64 wants,
+static __always_inline int keep_what_fits(struct view *v,
+					  const struct pp_table_head *head,
+					  u32 new, u64 was, u64 limit, u64 wants,
 					  struct pp_request *req)
 {
 	u64 most = most_pages(req->budget, limit), sum = req->asked;
 	bool one_limit = !(wants & WANTS_RULES) && !cfg_max_kept_pages_per_user;
 	bool share = (wants & WANTS_ANSWERS) &&
 		     (!one_limit || (wants & WANTS_MORE));
+	u64 mm = head->mm;
 	s64 by_rule;
 
 	if (share) {
-		by_rule = ask_by_rule(mm, new, limit);
+		by_rule = ask_by_rule(v->small, v->large, new, mm, limit);
 		if (by_rule < 0)
 			return by_rule;
 		if ((u64)by_rule < sum)
@@ -209,11 +220,11 @@ static __always_inline int keep_what_fits(u64 mm, u64 new, u32 uid, u64 was,
 			req->limited_by = PP_LIMITED_PROCESS;
 		sum = most;
 	}
-	req->granted = pp_user_keep(uid, was, sum);
+	req->granted = sum == was ? sum : pp_user_keep(head->uid, was, sum);
 	if (req->granted < sum && !req->limited_by)
 		req->limited_by = PP_LIMITED_USER;
 	if (share) {
-		share_out(mm, new, req->granted,
+		share_out(v->small, v->large, new, req->granted,
 			  one_limit ? most - req->granted : 0);
 		bpf_map_delete_elem(&pp_budgets, &mm);
 	}

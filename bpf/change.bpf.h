@@ -10,9 +10,12 @@
 #include "view.bpf.h"
 
 struct change_ctx {
-	struct view old, new;
+	struct pp_small_table *small;
+	struct pp_large_table *large;
+	struct view view; /* the half whose ranges are looked at */
+	struct halves halves;
 	u32 first;
-	u64 mm, start, end, old_half, new_half; /* halves: see where() */
+	u64 mm, start, end;
 };
 
 struct cut_ctx {
@@ -46,24 +49,27 @@ static long cut_run(u32 i, struct cut_ctx *ctx)
  * Global functions from here on: what they do is looked at by the verifier once,
  * not once for each way that leads to them.
  */
+/* Returns whether the range has a state. */
 __attribute__((noinline)) int cut_runs(u64 mm, u32 id, u32 action, u64 from, u64 to)
 {
 	struct cut_ctx ctx = { .action = action, .from = from, .to = to };
 
 	ctx.state = pp_state_of(mm, id);
-	if (ctx.state)
-		bpf_loop(PP_RUNS, cut_run, &ctx, 0);
-	return 0;
+	if (!ctx.state)
+		return 0;
+	bpf_loop(PP_RUNS, cut_run, &ctx, 0);
+	return 1;
 }
 
 #define ID_COVERS (1ull << 32)
 
 /* Id of the last range that starts at or below @addr, if any; with ID_COVERS if it
  * ends above. */
-__attribute__((noinline)) u64 id_at(u64 mm, u64 half, u64 addr)
+__attribute__((noinline)) u64 id_at(struct pp_small_table *small,
+				    struct pp_large_table *large, u32 half, u64 addr)
 {
 	struct view v;
-	u32 nr = view_of(mm, half, &v);
+	u32 nr = view_of(small, large, half, &v);
 	struct pp_range *r;
 
 	r = nr ? range_at(&v, search(&v, nr, addr)) : NULL;
@@ -84,10 +90,12 @@ static __always_inline u32 window_of(const struct pp_range *r)
 }
 
 /* The window that the range at an address wants. */
-__attribute__((noinline)) u32 window_at(u64 mm, u64 half, u64 addr)
+__attribute__((noinline)) u32 window_at(struct pp_small_table *small,
+					struct pp_large_table *large, u32 half,
+					u64 addr)
 {
 	struct view v;
-	u32 nr = view_of(mm, half, &v);
+	u32 nr = view_of(small, large, half, &v);
 	struct pp_range *r;
 
 	r = nr ? range_at(&v, search(&v, nr, addr)) : NULL;
@@ -104,6 +112,14 @@ static __always_inline void queued(int err, u32 stat, u64 bytes)
 		pp_count(stat, bytes >> PAGE_SHIFT);
 }
 
+/* As id_at(), of the new half, which may be empty: then no call is needed. */
+static __always_inline u64 new_id_at(struct change_ctx *ctx, u64 addr)
+{
+	if (!where_nr(ctx->halves.new))
+		return 0;
+	return id_at(ctx->small, ctx->large, ctx->halves.new, addr);
+}
+
 /*
  * A range of the old table in the changed part: what its streams have pending
  * there is released while it is still mapped, and what an EVICT range had there
@@ -112,8 +128,9 @@ static __always_inline void queued(int err, u32 stat, u64 bytes)
  */
 static long leave_range(u32 i, struct change_ctx *ctx)
 {
-	struct pp_range *r = range_at(&ctx->old, ctx->first + i);
+	struct pp_range *r = range_at(&ctx->view, ctx->first + i);
 	struct pp_range_key key = { .mm = ctx->mm };
+	bool has_state;
 	u64 from, to;
 
 	if (!r || r->start >= ctx->end)
@@ -123,14 +140,15 @@ static long leave_range(u32 i, struct change_ctx *ctx)
 	from = r->start < ctx->start ? ctx->start : r->start;
 	to = r->end > ctx->end ? ctx->end : r->end;
 	key.id = r->id;
-	cut_runs(ctx->mm, r->id, r->action, from, to);
+	has_state = cut_runs(ctx->mm, r->id, r->action, from, to);
 	if (r->action == PP_ACTION_EVICT &&
-	    id_at(ctx->mm, ctx->new_half, from) != (r->id | ID_COVERS))
+	    new_id_at(ctx, from) != (r->id | ID_COVERS))
 		queued(bpf_pp_drop(from, to), PP_STAT_EVICTED, to - from);
-	if ((u32)id_at(ctx->mm, ctx->new_half, r->start) == r->id ||
-	    (u32)id_at(ctx->mm, ctx->new_half, r->end - 1) == r->id)
+	if ((u32)new_id_at(ctx, r->start) == r->id ||
+	    (u32)new_id_at(ctx, r->end - 1) == r->id)
 		return 0;
-	bpf_map_delete_elem(&pp_range_states, &key);
+	if (has_state)
+		bpf_map_delete_elem(&pp_range_states, &key);
 	if (window_of(r) != PP_READAHEAD_DEFAULT)
 		queued(bpf_pp_set_readahead(from, to, PP_READAHEAD_DEFAULT),
 		       PP_NR_STATS, 0);
@@ -140,8 +158,8 @@ static long leave_range(u32 i, struct change_ctx *ctx)
 /* A range of the new table that starts in the changed part. */
 static long enter_range(u32 i, struct change_ctx *ctx)
 {
-	struct pp_range *r = range_at(&ctx->new, ctx->first + i);
-	u32 *keep = keep_at(&ctx->new, ctx->first + i);
+	struct pp_range *r = range_at(&ctx->view, ctx->first + i);
+	u32 *keep = keep_at(&ctx->view, ctx->first + i);
 	u32 window;
 	u64 start, end;
 
@@ -164,48 +182,50 @@ static long enter_range(u32 i, struct change_ctx *ctx)
 	}
 	window = window_of(r);
 	if (window != PP_READAHEAD_DEFAULT ||
-	    window_at(ctx->mm, ctx->old_half, start) != PP_READAHEAD_DEFAULT)
+	    (where_nr(ctx->halves.old) &&
+	     window_at(ctx->small, ctx->large, ctx->halves.old, start) !=
+		     PP_READAHEAD_DEFAULT))
 		queued(bpf_pp_set_readahead(start, end, window), PP_NR_STATS, 0);
 	return 0;
 }
 
-static __always_inline void change_of(struct change_ctx *ctx, u64 mm, u64 old,
-				      u64 new, u64 start, u64 end)
+/* Sets @ctx to look at the ranges of @half from the one at @start on; how many. */
+static __always_inline u32 change_of(struct change_ctx *ctx, u32 half, u64 halves)
 {
-	view_of(mm, old, &ctx->old);
-	view_of(mm, new, &ctx->new);
-	ctx->old_half = old;
-	ctx->new_half = new;
-	ctx->mm = mm;
-	ctx->start = start;
-	ctx->end = end;
-}
+	u32 nr;
 
-__attribute__((noinline)) int leave_ranges(u64 mm, u64 old, u64 new, u64 start,
-					   u64 end)
-{
-	u32 nr = old >> 32;
-	struct change_ctx ctx = {};
-
+	ctx->halves.old = halves;
+	ctx->halves.new = halves >> 32;
+	nr = view_of(ctx->small, ctx->large, half, &ctx->view);
 	if (!nr)
 		return 0;
-	change_of(&ctx, mm, old, new, start, end);
-	ctx.first = search(&ctx.old, nr, start);
-	bpf_loop(nr - ctx.first, leave_range, &ctx, 0);
+	ctx->mm = head_of(&ctx->view)->mm;
+	ctx->first = search(&ctx->view, nr, ctx->start);
+	return nr - ctx->first;
+}
+
+/* @halves: both(); @small and @large: the tables that they are halves of. */
+__attribute__((noinline)) int leave_ranges(struct pp_small_table *small,
+					   struct pp_large_table *large, u64 halves,
+					   u64 start, u64 end)
+{
+	struct change_ctx ctx = { .small = small, .large = large, .start = start, .end = end };
+	u32 nr = change_of(&ctx, halves, halves);
+
+	if (nr)
+		bpf_loop(nr, leave_range, &ctx, 0);
 	return 0;
 }
 
-__attribute__((noinline)) int enter_ranges(u64 mm, u64 old, u64 new, u64 start,
-					   u64 end)
+__attribute__((noinline)) int enter_ranges(struct pp_small_table *small,
+					   struct pp_large_table *large, u64 halves,
+					   u64 start, u64 end)
 {
-	u32 nr = new >> 32;
-	struct change_ctx ctx = {};
+	struct change_ctx ctx = { .small = small, .large = large, .start = start, .end = end };
+	u32 nr = change_of(&ctx, halves >> 32, halves);
 
-	if (!nr)
-		return 0;
-	change_of(&ctx, mm, old, new, start, end);
-	ctx.first = search(&ctx.new, nr, start);
-	bpf_loop(nr - ctx.first, enter_range, &ctx, 0);
+	if (nr)
+		bpf_loop(nr, enter_range, &ctx, 0);
 	return 0;
 }
 

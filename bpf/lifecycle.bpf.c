@@ -7,11 +7,12 @@
 #include "account.bpf.h"
 
 /* @torn: the copy may mix what the parent had with what it was getting. */
-static __always_inline void copied(struct pp_table_head *head, u32 uid, u32 tgid,
-				   u64 kept, bool torn)
+static __always_inline void copied(struct pp_table_head *head, u64 mm, u32 uid,
+				   u32 tgid, u64 kept, bool torn)
 {
 	u64 may = torn ? 0 : pp_user_keep(uid, 0, kept);
 
+	head->mm = mm;
 	head->uid = uid; /* who was charged, whatever was copied */
 	head->tgid = tgid;
 	head->lock = 0;
@@ -83,7 +84,7 @@ int BPF_PROG(task_newtask, struct task_struct *task, u64 clone_flags)
 		torn = torn || changed(from, seq);
 		small = bpf_map_lookup_elem(&pp_small_tables, &child);
 		if (!err && small)
-			copied(&small->head, uid, task->tgid, kept, torn);
+			copied(&small->head, child, uid, task->tgid, kept, torn);
 		if (err)
 			pp_user_uncharge(uid, true, false);
 	} else {
@@ -91,7 +92,7 @@ int BPF_PROG(task_newtask, struct task_struct *task, u64 clone_flags)
 		torn = torn || changed(from, seq);
 		large = bpf_map_lookup_elem(&pp_large_tables, &child);
 		if (!err && large)
-			copied(&large->head, uid, task->tgid, kept, torn);
+			copied(&large->head, child, uid, task->tgid, kept, torn);
 		if (err)
 			pp_user_uncharge(uid, true, true);
 	}

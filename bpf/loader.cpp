@@ -42,13 +42,24 @@ const fs::path pin_private = PP_PIN_PRIVATE;
 // What libbpf says goes into the error of the step that failed.
 thread_local std::string libbpf_log;
 
+// Of a long message (the verifier's) the end says what was wrong.
+constexpr std::size_t kept_of_message = 4096;
+
 int keep_log(libbpf_print_level level, const char* format, va_list args) {
     if (level == LIBBPF_DEBUG)
         return 0;
-    char line[1024];
-    vsnprintf(line, sizeof(line), format, args);
-    if (libbpf_log.size() < 16384)
-        libbpf_log += line;
+    va_list again;
+    va_copy(again, args);
+    const int length = vsnprintf(nullptr, 0, format, again);
+    va_end(again);
+    if (length <= 0 || libbpf_log.size() >= 4 * kept_of_message)
+        return 0;
+    std::string message(static_cast<std::size_t>(length) + 1, '\0');
+    vsnprintf(message.data(), message.size(), format, args);
+    message.pop_back();
+    if (message.size() > 2 * kept_of_message)
+        message.replace(kept_of_message / 4, message.size() - kept_of_message * 5 / 4, "\n[...]\n");
+    libbpf_log += message;
     return 0;
 }
 

@@ -41,6 +41,7 @@ struct pp_table_head {
 	__u32 tgid; /* who pushed first, for people to read; 0: not ready yet */
 	__u64 retry; /* a subscription that failed is not tried again before; ns */
 	__u64 kept; /* pages that the budgets let it keep; charged to @uid */
+	__u64 mm;   /* key of the address space: that of the map */
 	char comm[16];
 };
 

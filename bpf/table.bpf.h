@@ -67,10 +67,12 @@ static long check_range(u32 i, struct check_ctx *ctx)
 }
 
 /* Checks a half; the pages that it asks to keep with WANTS_*, or a negative errno. */
-__attribute__((noinline)) s64 check_half(u64 mm, u64 new, u64 task_size, u64 most)
+__attribute__((noinline)) s64 check_half(struct pp_small_table *small,
+					 struct pp_large_table *large, u32 new,
+					 u64 task_size, u64 most)
 {
 	struct check_ctx check = { .task_size = task_size, .most = most };
-	u32 nr = view_of(mm, new, &check.v);
+	u32 nr = view_of(small, large, new, &check.v);
 
 	bpf_loop(nr, check_range, &check, 0);
 	return check.err ? check.err : (s64)(check.asked | check.wants);
@@ -91,13 +93,36 @@ static __always_inline int make_table(u64 mm, bool large)
 }
 
 /*
- * Finds the table to fill, or makes one; 0 or a negative errno. @owner: who is
- * charged for a new one, and its name. One that another thread has just made is
- * nobody's until its tgid is set, which is done last.
+ * Finds the table to fill: 0, -ENOENT if one has to be made, -EAGAIN if another
+ * thread is making it: it is nobody's until its tgid is set, which is done last. A
+ * small one that is in force is looked up and nothing else.
  */
-static __always_inline int open_table(u64 mm, u32 nr,
-				      const struct pp_table_head *owner,
-				      struct view *v)
+static __always_inline int find_table(u64 mm, u32 nr, struct view *v)
+{
+	struct pp_small_table *small = bpf_map_lookup_elem(&pp_small_tables, &mm);
+
+	v->small = NULL;
+	v->large = NULL;
+	if (small && !pp_published(&small->head))
+		return -EAGAIN;
+	if (small && nr <= PP_SMALL_RANGES && !(small->head.flags & PP_TABLE_GROWN)) {
+		v->small = small;
+		return 0;
+	}
+	v->large = bpf_map_lookup_elem(&pp_large_tables, &mm);
+	if (v->large)
+		return pp_published(&v->large->head) ? 0 : -EAGAIN;
+	/* nothing there, nothing to put there? */
+	return !small && !nr ? 0 : -ENOENT;
+}
+
+/*
+ * Makes the table to fill; 0 or a negative errno. @owner: who is charged for it,
+ * if for nothing of this address space yet, and its name.
+ */
+static __always_inline int new_table(u64 mm, u32 nr,
+				     const struct pp_table_head *owner,
+				     struct view *v)
 {
 	struct pp_small_table *small = bpf_map_lookup_elem(&pp_small_tables, &mm);
 	bool large = nr > PP_SMALL_RANGES;
@@ -105,18 +130,6 @@ static __always_inline int open_table(u64 mm, u32 nr,
 	u32 uid;
 	int err;
 
-	v->small = NULL;
-	v->large = bpf_map_lookup_elem(&pp_large_tables, &mm);
-	if (v->large)
-		return pp_published(&v->large->head) ? 0 : -EAGAIN;
-	if (small && !pp_published(&small->head))
-		return -EAGAIN;
-	if (small && !large) {
-		v->small = small;
-		return 0;
-	}
-	if (!small && !nr)
-		return 0; /* nothing there, nothing to put there */
 	uid = small ? small->head.uid : owner->uid;
 	if (!pp_user_charge(uid, !small, large))
 		return -EDQUOT;
@@ -134,6 +147,7 @@ static __always_inline int open_table(u64 mm, u32 nr,
 	if (!head)
 		return -EAGAIN;
 	head->uid = uid;
+	head->mm = mm;
 	__builtin_memcpy(head->comm, owner->comm, sizeof(head->comm));
 	/* a full barrier, too */
 	__sync_lock_test_and_set(&head->tgid, owner->tgid);
@@ -161,43 +175,40 @@ static __always_inline void unlock_table(struct pp_table_head *head)
 	__sync_lock_test_and_set(&head->lock, 0);
 }
 
-/* A half before and after, for what follows from the change; see where(). */
 struct change {
-	u64 old, new;
+	struct halves halves;
 	bool answers; /* a range is to be kept: reclaim has to ask */
 };
 
 /*
- * Fills and checks the idle half, flips. The caller holds the lock of @v's table
- * and, if that is to take the place of the small one @grown, of this as well.
+ * Fills and checks the idle half, flips. @head: of @v's table. The caller holds the
+ * lock of that and, if that is to take the place of the small one @grown, of this as well.
  */
 static __always_inline int replace(struct pp_request *req, u64 task_size,
-				   u64 limit, u64 key, struct view *v,
+				   u64 limit, struct view *v,
+				   struct pp_table_head *head,
 				   struct pp_small_table *grown,
 				   struct change *change)
 {
-	struct pp_table_head *head = head_of(v);
-	u64 was;
+	const struct pp_table_head *before = grown ? &grown->head : head;
+	u64 was = before->kept;
 	s64 asked;
 	int err;
 
-	if (!head)
-		return -EINVAL;
-	was = grown ? grown->head.kept : head->kept;
-	change->old = grown ? (u64)grown->head.nr[grown->head.seq & 1] << 32 |
-				      (grown->head.seq & 1) :
-			      where(v, head->seq, head->nr[head->seq & 1]);
+	change->halves.old = where(v->large && !grown, before->seq,
+				   before->nr[before->seq & 1]);
 	v->half = ~head->seq & 1;
-	change->new = where(v, v->half, req->nr_ranges);
+	change->halves.new = where(v->large, v->half, req->nr_ranges);
 	if (req->nr_ranges && read_ranges(v, req->ranges, req->nr_ranges))
 		return -EFAULT;
-	asked = req->nr_ranges ? check_half(key, change->new, task_size,
-					    most_pages(req->budget, limit)) : 0;
+	asked = req->nr_ranges ? check_half(v->small, v->large, change->halves.new,
+					    task_size, most_pages(req->budget, limit)) :
+				 0;
 	if (asked < 0)
 		return asked;
 	change->answers = asked & WANTS_ANSWERS;
 	req->asked = asked & WANTS_PAGES;
-	err = keep_what_fits(key, change->new, head->uid, was, limit, asked, req);
+	err = keep_what_fits(v, head, change->halves.new, was, limit, asked, req);
 	if (err)
 		return err;
 
@@ -241,10 +252,11 @@ static __always_inline int replace_locked(struct pp_request *req, u64 task_size,
 	if (head->flags & PP_TABLE_GROWN) {
 		/* another thread has just made the large one */
 	} else if (!grown) {
-		err = replace(req, task_size, limit, key, v, NULL, change);
+		err = replace(req, task_size, limit, v, head, NULL, change);
 	} else if (lock_table(&grown->head)) {
 		if (!(grown->head.flags & PP_TABLE_GROWN))
-			err = replace(req, task_size, limit, key, v, grown, change);
+			err = replace(req, task_size, limit, v, head, grown,
+				      change);
 		unlock_table(&grown->head);
 	}
 	unlock_table(head);

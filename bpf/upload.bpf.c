@@ -10,9 +10,20 @@
 #include "change.bpf.h"
 #include "table.bpf.h"
 
+/* Makes the table of the calling process. */
+static __always_inline int make_mine(u64 key, u32 nr, struct view *v)
+{
+	struct pp_table_head me = {};
+
+	me.uid = pp_payer(bpf_get_current_task_btf()->cred);
+	me.tgid = bpf_get_current_pid_tgid() >> 32;
+	bpf_get_current_comm(me.comm, sizeof(me.comm));
+	return new_table(key, nr, &me, v);
+}
+
 static __always_inline int set_table(struct pp_request *req, struct mm_struct *mm)
 {
-	struct pp_table_head me = {}, *head;
+	struct pp_table_head *head;
 	struct change change = {};
 	struct view v = {};
 	u64 key;
@@ -23,11 +34,10 @@ static __always_inline int set_table(struct pp_request *req, struct mm_struct *m
 		return -EINVAL;
 	if (req->nr_ranges > PP_MAX_RANGES)
 		return -E2BIG;
-	me.uid = pp_payer(bpf_get_current_task_btf()->cred);
-	me.tgid = bpf_get_current_pid_tgid() >> 32;
-	bpf_get_current_comm(me.comm, sizeof(me.comm));
 	key = pp_mm_key(mm);
-	err = open_table(key, req->nr_ranges, &me, &v);
+	err = find_table(key, req->nr_ranges, &v);
+	if (err == -ENOENT)
+		err = make_mine(key, req->nr_ranges, &v);
 	if (err)
 		return err;
 	head = head_of(&v);
@@ -39,8 +49,11 @@ static __always_inline int set_table(struct pp_request *req, struct mm_struct *m
 		return err;
 	__sync_fetch_and_and(&head->flags, ~PP_TABLE_ATTACHED);
 	if (req->start < req->end) {
-		leave_ranges(key, change.old, change.new, req->start, req->end);
-		enter_ranges(key, change.old, change.new, req->start, req->end);
+		/* what was in force before this large table may be in a small one */
+		if (v.large && !(change.halves.old & WHERE_LARGE))
+			v.small = bpf_map_lookup_elem(&pp_small_tables, &key);
+		leave_ranges(v.small, v.large, both(change.halves), req->start, req->end);
+		enter_ranges(v.small, v.large, both(change.halves), req->start, req->end);
 	}
 	if (change.answers)
 		pp_want_subscription(head);

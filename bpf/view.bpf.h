@@ -8,7 +8,7 @@
 
 #include "engine.bpf.h"
 
-/* A table of either class; exactly one pointer is set. */
+/* A half of a table of either class; exactly one pointer is set. */
 struct view {
 	struct pp_small_table *small;
 	struct pp_large_table *large;
@@ -16,28 +16,54 @@ struct view {
 };
 
 /*
- * A half of a table in one number, so that it can be passed to a global function
- * (which the verifier looks at by itself: in one piece this program is too much
- * for it): bit 0 the half, bit 1 set if of the large class, from bit 32 the
- * number of its ranges.
+ * A half in one number: bit 0 which one, bit 1 set if of the large class, from bit
+ * 2 on the number of its ranges. With the tables it can be passed to a global
+ * function (which the verifier looks at by itself: in one piece this program is too
+ * much for it). Such a function takes pointers to what it may read, and each look-up
+ * saved counts: this runs at every mapping of a file.
  */
 #define WHERE_LARGE 2
 
-static __always_inline u64 where(struct view *v, u32 half, u32 nr)
+static __always_inline u32 where(bool large, u32 half, u32 nr)
 {
-	return (u64)nr << 32 | (v->large ? WHERE_LARGE : 0) | (half & 1);
+	return nr << 2 | (large ? WHERE_LARGE : 0) | (half & 1);
 }
 
-static __always_inline u32 view_of(u64 mm, u64 where, struct view *v)
+static __always_inline u32 where_nr(u32 where)
+{
+	return where >> 2;
+}
+
+/* A half before and after, see where(). */
+struct halves {
+	u32 old, new;
+};
+
+/* In one number, for global functions. */
+static __always_inline u64 both(struct halves halves)
+{
+	return (u64)halves.new << 32 | halves.old;
+}
+
+/* Sets @v to a half of one of the tables; how many ranges it has. */
+static __always_inline u32 view_of(struct pp_small_table *small,
+				   struct pp_large_table *large, u32 where,
+				   struct view *v)
 {
 	v->small = NULL;
 	v->large = NULL;
-	if (where & WHERE_LARGE)
-		v->large = bpf_map_lookup_elem(&pp_large_tables, &mm);
-	else
-		v->small = bpf_map_lookup_elem(&pp_small_tables, &mm);
 	v->half = where & 1;
-	return where >> 32;
+	/* not in one: the compiler would put the pointers together with an `or` */
+	if (where & WHERE_LARGE) {
+		if (!large)
+			return 0;
+		v->large = large;
+	} else {
+		if (!small)
+			return 0;
+		v->small = small;
+	}
+	return where_nr(where);
 }
 
 static __always_inline struct pp_range *range_at(struct view *v, u32 i)
