@@ -116,6 +116,11 @@ static void pp_vma_drop(struct vm_area_struct *vma, unsigned long start,
 				 pp_pgoff(vma, end) - 1);
 }
 
+static bool pp_vma_has_cache(struct vm_area_struct *vma)
+{
+	return vma->vm_file && !(vma->vm_flags & (VM_SPECIAL | VM_HUGETLB));
+}
+
 static void pp_vma_activate(struct vm_area_struct *vma, unsigned long start,
 			    unsigned long end)
 {
@@ -123,7 +128,7 @@ static void pp_vma_activate(struct vm_area_struct *vma, unsigned long start,
 	pgoff_t index, last;
 	unsigned int i;
 
-	if (!vma->vm_file || (vma->vm_flags & (VM_SPECIAL | VM_HUGETLB)))
+	if (!pp_vma_has_cache(vma))
 		return;
 	index = pp_pgoff(vma, start);
 	last = pp_pgoff(vma, end) - 1;
@@ -137,12 +142,39 @@ static void pp_vma_activate(struct vm_area_struct *vma, unsigned long start,
 	}
 }
 
+/*
+ * The same for what is in one batch, without sleeping. Returns whether all that is
+ * cached was on an LRU already, so that it could be activated: pages that have just
+ * been read are on their way there until somebody drains the per-CPU batches.
+ */
+static bool pp_vma_activate_few(struct vm_area_struct *vma, unsigned long start,
+				unsigned long end)
+{
+	struct folio_batch fbatch;
+	pgoff_t index, last;
+	bool all = true;
+	unsigned int i;
+
+	if (!pp_vma_has_cache(vma))
+		return true;
+	index = pp_pgoff(vma, start);
+	last = pp_pgoff(vma, end) - 1;
+	folio_batch_init(&fbatch);
+	filemap_get_folios(vma->vm_file->f_mapping, &index, last, &fbatch);
+	for (i = 0; i < folio_batch_count(&fbatch); i++) {
+		all = all && folio_test_lru(fbatch.folios[i]);
+		static_call(pp_folio_activate)(fbatch.folios[i]);
+	}
+	folios_put(&fbatch);
+	return all;
+}
+
 static void pp_vma_set_readahead(struct vm_area_struct *vma, u32 pages)
 {
 	struct backing_dev_info *bdi;
 	unsigned long window;
 
-	if (!vma->vm_file || (vma->vm_flags & (VM_SPECIAL | VM_HUGETLB)))
+	if (!pp_vma_has_cache(vma))
 		return;
 	bdi = inode_to_bdi(vma->vm_file->f_mapping->host);
 	if (pages == PP_READAHEAD_DEFAULT)
@@ -192,6 +224,35 @@ static void pp_do_range(struct mm_struct *mm, const struct pp_work *work)
 }
 
 /*
+ * What is little and does not sleep, for a range within one mapping, if the mmap
+ * lock is free: then it need not be queued. Returns whether it is done. May be called
+ * wherever pp_queue() may.
+ */
+static bool pp_do_at_once(struct mm_struct *mm, enum pp_work_op op,
+			  unsigned long start, unsigned long end, u32 arg)
+{
+	struct vm_area_struct *vma;
+	bool done = false;
+
+	if (op != PP_WORK_READAHEAD &&
+	    (op != PP_WORK_ACTIVATE || (end - start) >> PAGE_SHIFT > PAGEVEC_SIZE))
+		return false;
+	if (!mmap_read_trylock(mm))
+		return false;
+	vma = vma_lookup(mm, start);
+	if (vma && end <= vma->vm_end) {
+		if (op == PP_WORK_ACTIVATE) {
+			done = pp_vma_activate_few(vma, start, end);
+		} else {
+			pp_vma_set_readahead(vma, arg);
+			done = true;
+		}
+	}
+	mmap_read_unlock(mm);
+	return done;
+}
+
+/*
  * Has the files behind the range read into the page cache, up to where memory
  * gets tight: without a lock, holding each file over its own reads.
  */
@@ -221,7 +282,7 @@ static void pp_do_prefetch(struct mm_struct *mm, const struct pp_work *work)
 		start = max(start, vma->vm_start);
 		vma_end = min(work->end, vma->vm_end);
 		end = start + min(chunk, vma_end - start);
-		if (vma->vm_file && !(vma->vm_flags & (VM_SPECIAL | VM_HUGETLB)) &&
+		if (pp_vma_has_cache(vma) &&
 		    S_ISREG(file_inode(vma->vm_file)->i_mode)) {
 			file = get_file(vma->vm_file);
 			offset = (loff_t)pp_pgoff(vma, start) << PAGE_SHIFT;
@@ -285,6 +346,7 @@ static kuid_t pp_payer(void)
 								  current_uid();
 }
 
+/* Does the work, if that can be done on the spot, or queues it. */
 int pp_queue(enum pp_work_op op, u64 start, u64 end, u32 arg)
 {
 	struct pp_work *work;
@@ -302,6 +364,8 @@ int pp_queue(enum pp_work_op op, u64 start, u64 end, u32 arg)
 			return -EINVAL;
 		if (end > current->mm->task_size)
 			return -ERANGE;
+		if (pp_do_at_once(current->mm, op, start, end, arg))
+			return 0;
 	}
 	user = hash_32(__kuid_val(pp_payer()), PP_USER_BITS);
 	if (atomic_read(&pp_pending) >= PP_MAX_PENDING ||
