@@ -43,7 +43,8 @@ static __always_inline int set_table(struct pp_request *req, struct mm_struct *m
 	head = head_of(&v);
 	if (!head)
 		return 0;
-	err = replace_locked(req, mm->task_size, bpf_pp_memory_limit(), key, &v,
+	err = replace_locked(req, mm->task_size,
+			     req->nr_ranges ? bpf_pp_memory_limit() : 0, key, &v,
 			     &change);
 	if (err)
 		return err;

@@ -10,8 +10,10 @@
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/hash.h>
+#include <linux/memcontrol.h>
 #include <linux/mman.h>
 #include <linux/mm.h>
+#include <linux/mm_inline.h>
 #include <linux/module.h>
 #include <linux/pagemap.h>
 #include <linux/pagevec.h>
@@ -121,6 +123,35 @@ static bool pp_vma_has_cache(struct vm_area_struct *vma)
 	return vma->vm_file && !(vma->vm_flags & (VM_SPECIAL | VM_HUGETLB));
 }
 
+/* Whether activating it would change nothing; then the LRU's lock is not needed. */
+static bool pp_folio_is_youngest(struct folio *folio)
+{
+	bool youngest = false;
+#if defined(CONFIG_LRU_GEN) && defined(CONFIG_MEMCG)
+	int gen = folio_lru_gen(folio);
+	struct mem_cgroup *memcg;
+	struct lruvec *lruvec;
+
+	/* not on MGLRU's lists: folio_activate() itself looks at the flag */
+	if (gen < 0 || mem_cgroup_disabled())
+		return false;
+	rcu_read_lock(); /* the folio may be charged to another cgroup in a moment */
+	memcg = folio_memcg(folio);
+	if (memcg) {
+		lruvec = &memcg->nodeinfo[folio_nid(folio)]->lruvec;
+		youngest = gen == lru_gen_from_seq(READ_ONCE(lruvec->lrugen.max_seq));
+	}
+	rcu_read_unlock();
+#endif
+	return youngest;
+}
+
+static void pp_folio_activate_if_old(struct folio *folio)
+{
+	if (!pp_folio_is_youngest(folio))
+		static_call(pp_folio_activate)(folio);
+}
+
 static void pp_vma_activate(struct vm_area_struct *vma, unsigned long start,
 			    unsigned long end)
 {
@@ -136,7 +167,7 @@ static void pp_vma_activate(struct vm_area_struct *vma, unsigned long start,
 	while (filemap_get_folios(vma->vm_file->f_mapping, &index, last,
 				  &fbatch)) {
 		for (i = 0; i < folio_batch_count(&fbatch); i++)
-			static_call(pp_folio_activate)(fbatch.folios[i]);
+			pp_folio_activate_if_old(fbatch.folios[i]);
 		folio_batch_release(&fbatch);
 		cond_resched();
 	}
@@ -163,7 +194,7 @@ static bool pp_vma_activate_few(struct vm_area_struct *vma, unsigned long start,
 	filemap_get_folios(vma->vm_file->f_mapping, &index, last, &fbatch);
 	for (i = 0; i < folio_batch_count(&fbatch); i++) {
 		all = all && folio_test_lru(fbatch.folios[i]);
-		static_call(pp_folio_activate)(fbatch.folios[i]);
+		pp_folio_activate_if_old(fbatch.folios[i]);
 	}
 	folios_put(&fbatch);
 	return all;

@@ -35,6 +35,21 @@ long push(std::uint64_t start, std::uint64_t end) noexcept {
 
 namespace {
 
+// Whether the kernel side has to do something the moment a range of [start, end) is put in. Of a
+// mapping that was just made nothing is in the page tables yet, so there is nothing to deactivate.
+bool starts_with_work(std::uint64_t start, std::uint64_t end) noexcept {
+    for (std::uint32_t i = table.lower(start); i < table.size(); ++i) {
+        const struct pp_range& range = table.ranges()[i];
+        if (range.start >= end)
+            return false;
+        const bool idle = range.action == PP_ACTION_NONE || range.action == PP_ACTION_EVICT ||
+                          range.action == PP_ACTION_DEACTIVATE;
+        if (!idle || range.flags != 0 || range.read_ahead != PP_READ_AHEAD_DEFAULT)
+            return true;
+    }
+    return false;
+}
+
 void map_file(const Span& span, int prot, int flags, int fd, std::int64_t off) noexcept {
     struct ::stat st;
     // real call first: the descriptor is good; if another thread closed it meanwhile, no rule
@@ -53,8 +68,11 @@ void map_file(const Span& span, int prot, int flags, int fd, std::int64_t off) n
         table.take_out(span.start, span.end);
     const bool grown = fresh && table.resize(answer.device, answer.inode, answer.size);
     const unsigned placed = place(answer, {span.start, span.end, static_cast<std::uint64_t>(off)});
-    if (placed || stale || grown)
+    const bool populated = (flags & (MAP_POPULATE | MAP_LOCKED)) != 0;
+    if (stale || populated || starts_with_work(span.start, span.end))
         push(span.start, span.end);
+    else if (placed || grown)
+        push(span.start, span.start);
 }
 
 // MAP_FIXED replaces what is there: the kernel must not apply a range to the new mapping.

@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstddef>
 #include <cstring>
 #include <fcntl.h>
 
@@ -93,14 +94,16 @@ long open_door() noexcept {
 
 // One call of the upload program. `answered` says whether it was that program.
 long call_door(struct pp_request& request, bool& answered) noexcept {
+    // as much of it as is used: the kernel copies what it is given, at every mapping of a file
     union bpf_attr attr;
-    std::memset(&attr, 0, sizeof attr);
+    constexpr std::size_t used = offsetof(union bpf_attr, test.ctx_in) + sizeof attr.test.ctx_in;
+    std::memset(&attr, 0, used);
     attr.test.prog_fd = static_cast<std::uint32_t>(door);
     attr.test.ctx_in = pointer(&request); // comes back in place; ctx_out has to be 0
     attr.test.ctx_size_in = sizeof request;
     for (unsigned i = 0;; ++i) {
         request.result = no_answer;
-        const long error = sys::bpf(BPF_PROG_TEST_RUN, &attr, sizeof attr);
+        const long error = sys::bpf(BPF_PROG_TEST_RUN, &attr, used);
         answered = error == 0 && request.result != no_answer;
         if (!answered)
             return error ? error : -EBADF;
