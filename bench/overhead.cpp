@@ -34,11 +34,11 @@ namespace {
 
 constexpr char usage[] =
     "usage: pp-overhead pairs FILE [--rounds N] [--count N]\n"
-    "       pp-overhead faults FILE [--rounds N] [--bare]\n"
+    "       pp-overhead faults FILE [--rounds N] [--bare] [--write]\n"
     "       pp-overhead starts [--rounds N] --arm NAME [VARIABLE=VALUE]... [--arm ...] -- PROGRAM\n"
     "  pairs      mmap and munmap of a page of FILE: by system call (bare), by libc name (libc)\n"
     "  faults     first touches of each page of FILE, which is in the page cache; mapped by libc\n"
-    "             name, with --bare by system call\n"
+    "             name, with --bare by system call; --write: the first touch is a write\n"
     "  starts     start and end of PROGRAM with the variables of each arm\n"
     "  --rounds N blocks of each arm (default 400; starts: 200)\n"
     "  --count N  pairs in a block (default 50)\n";
@@ -47,6 +47,7 @@ struct Options {
     unsigned rounds = 400;
     unsigned count = 50;
     bool bare = false;
+    bool write = false;
 };
 
 struct Arm {
@@ -96,7 +97,8 @@ void print(std::string_view item, const std::vector<Arm>& arms) {
 
 class File {
   public:
-    explicit File(const char* path) : fd_(open(path, O_RDONLY | O_CLOEXEC)) {
+    explicit File(const char* path, bool write = false)
+        : fd_(open(path, (write ? O_RDWR : O_RDONLY) | O_CLOEXEC)) {
         struct stat st;
         if (fd_ < 0 || fstat(fd_, &st) < 0)
             throw Error::of_errno(std::string(path) + ": cannot open");
@@ -125,8 +127,8 @@ class File {
     std::size_t bytes_;
 };
 
-void* bare_mmap(std::size_t bytes, int fd) {
-    const long p = syscall(SYS_mmap, nullptr, bytes, PROT_READ, MAP_SHARED, fd, 0);
+void* bare_mmap(std::size_t bytes, int fd, int prot = PROT_READ) {
+    const long p = syscall(SYS_mmap, nullptr, bytes, prot, MAP_SHARED, fd, 0);
     return p == -1 ? MAP_FAILED : reinterpret_cast<void*>(p);
 }
 
@@ -173,23 +175,28 @@ int pairs(const char* path, const Options& options) {
 }
 
 int faults(const char* path, const Options& options) {
-    const File file(path);
+    const File file(path, options.write);
     file.into_cache();
     const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
     const std::size_t count = (file.bytes() + page - 1) / page;
-    void* p = options.bare ? bare_mmap(file.bytes(), file.fd())
-                           : mmap(nullptr, file.bytes(), PROT_READ, MAP_SHARED, file.fd(), 0);
+    const int prot = options.write ? PROT_READ | PROT_WRITE : PROT_READ;
+    void* p = options.bare ? bare_mmap(file.bytes(), file.fd(), prot)
+                           : mmap(nullptr, file.bytes(), prot, MAP_SHARED, file.fd(), 0);
     if (p == MAP_FAILED)
         throw Error::of_errno("mmap failed");
-    const volatile char* data = static_cast<const char*>(p);
+    volatile char* data = static_cast<char*>(p);
     Arm arm{options.bare ? "bare" : "libc", {}};
     for (unsigned i = 0; i < options.rounds + 2; ++i) {
         // only the mapping goes, the pages stay in the cache
         if (syscall(SYS_madvise, p, file.bytes(), MADV_DONTNEED) != 0)
             throw Error::of_errno("madvise failed");
         const double start = thread_ns();
-        for (std::size_t n = 0; n < count; ++n)
-            static_cast<void>(data[n * page]);
+        if (options.write)
+            for (std::size_t n = 0; n < count; ++n)
+                data[n * page] = static_cast<char>(i);
+        else
+            for (std::size_t n = 0; n < count; ++n)
+                static_cast<void>(data[n * page]);
         const double spent = thread_ns() - start;
         if (i >= 2)
             arm.samples.push_back(spent / static_cast<double>(count));
@@ -267,6 +274,7 @@ int run(int argc, char** argv) {
     constexpr struct option known[] = {{"rounds", required_argument, nullptr, 'r'},
                                        {"count", required_argument, nullptr, 'c'},
                                        {"bare", no_argument, nullptr, 'b'},
+                                       {"write", no_argument, nullptr, 'w'},
                                        {nullptr, 0, nullptr, 0}};
     for (int c; (c = getopt_long(argc, argv, "", known, nullptr)) != -1;) {
         if (c == 'r')
@@ -275,6 +283,8 @@ int run(int argc, char** argv) {
             options.count = number("--count", optarg);
         else if (c == 'b')
             options.bare = true;
+        else if (c == 'w')
+            options.write = true;
         else
             return 2;
     }
