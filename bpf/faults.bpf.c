@@ -6,7 +6,13 @@
  * thread, read-ahead included (each seen by the page-cache tracepoint), and is
  * left, nearly always with VM_FAULT_RETRY after I/O: then the mmap lock is gone
  * and vmf->vma must not be looked at again, so all that is needed is remembered
- * at entry. The pages are told to the module when the fault is left.
+ * at entry. The first page has the module call pp_returning() when the thread goes
+ * back to user space: there the pages are told to it.
+ *
+ * Most faults that come by find their page in the cache. They cost what remembering
+ * costs: the range is looked up with the first page that is brought in, and nothing
+ * is attached to the function's end. A fault is over when the task's count of faults
+ * has moved on.
  */
 #include "runs.bpf.h"
 
@@ -18,16 +24,18 @@ struct piece {
 	u64 end;
 };
 
-/* The fault that a thread is in. */
+/* The fault that a thread is in, or was in last. */
 struct fault {
 	u64 mapping; /* struct address_space of the file; 0: none of ours */
 	u64 delta; /* address = (index << PAGE_SHIFT) + delta */
 	u64 address;
 	u64 mm;
+	u64 faults; /* of the task, this one not counted yet */
+	/* from here on with the first page that is brought in */
 	u64 start, end; /* of the range */
 	u64 ino; /* of the file */
 	u32 dev;
-	u32 id;
+	u32 id; /* 0: none yet */
 	u32 action;
 	u32 nr;
 	struct piece piece[PIECES];
@@ -71,84 +79,6 @@ static __always_inline bool same_file(struct pp_range_state *state,
 		return true;
 	}
 	return state->ino == f->ino && state->dev == f->dev;
-}
-
-/*
- * Every file fault of every process comes by here that fault-around did not
- * serve. Most find the page in the cache: then what is remembered is all that
- * is done, so the range's state is left to fault_leave().
- */
-SEC("fentry/filemap_fault")
-int BPF_PROG(fault_enter, struct vm_fault *vmf)
-{
-	struct vm_area_struct *vma = vmf->vma;
-	struct mm_struct *mm = vma->vm_mm;
-	u64 key = pp_mm_key(mm), address;
-	struct address_space *mapping;
-	struct pp_found found;
-	struct inode *inode;
-	struct fault *f;
-
-	if (!*pp_filter_slot(key))
-		return 0;
-	/* a fault on behalf of another process (ptrace, process_vm_readv) */
-	if (mm != bpf_get_current_task_btf()->mm)
-		return 0;
-	f = my_fault(0);
-	if (f)
-		f->mapping = 0; /* one whose end was missed */
-	address = vmf->address & PAGE_MASK;
-	if (!pp_find(key, address, &found))
-		return 0;
-	/* a forked child's first fault, or the first one failed */
-	if (found.head->flags & PP_TABLE_KEEPS)
-		pp_want_subscription(found.head);
-
-	if (!f)
-		f = my_fault(BPF_LOCAL_STORAGE_GET_F_CREATE);
-	if (!f)
-		return 0;
-	mapping = vma->vm_file->f_mapping;
-	inode = mapping->host;
-	f->ino = inode->i_ino;
-	f->dev = inode->i_sb->s_dev;
-	f->delta = address - (vmf->pgoff << PAGE_SHIFT);
-	f->address = address;
-	f->mm = key;
-	f->start = found.range.start;
-	f->end = pp_keeps(found.range.action) ? found.keep_end : found.range.end;
-	f->id = found.range.id;
-	f->action = found.range.action;
-	f->nr = 0;
-	f->mapping = (u64)mapping;
-	return 0;
-}
-
-SEC("tp_btf/mm_filemap_add_to_page_cache")
-int BPF_PROG(page_added, struct folio *folio)
-{
-	struct fault *f = my_fault(0);
-	u64 start, end, pages = 1;
-	u32 last;
-
-	if (!f || !f->mapping || (u64)folio->mapping != f->mapping)
-		return 0;
-	if (folio->flags & (1ul << bpf_core_enum_value(enum pageflags, PG_head)))
-		pages = folio->_folio_nr_pages;
-	start = (folio->index << PAGE_SHIFT) + f->delta;
-	end = start + (pages << PAGE_SHIFT);
-	last = (f->nr - 1) & (PIECES - 1);
-	if (f->nr && f->piece[last].end == start) {
-		f->piece[last].end = end;
-		return 0;
-	}
-	if (f->nr >= PIECES)
-		return 0; /* the rest stays in the cache, as if found there */
-	last = f->nr & (PIECES - 1);
-	f->piece[last].start = start;
-	f->piece[last].end = end;
-	f->nr++;
-	return 0;
 }
 
 static __always_inline u64 at_least(u64 x, u64 least)
@@ -212,23 +142,24 @@ static __always_inline void release_behind(struct pp_range_state *state,
 	}
 }
 
-SEC("fexit/filemap_fault")
-int BPF_PROG(fault_leave, struct vm_fault *vmf)
+/*
+ * Tells the module what a fault has brought in. A global function: the verifier looks
+ * at it once for all who call it.
+ */
+__attribute__((noinline)) int finish(void)
 {
-	/* not vmf->vma: it may be gone; fault_enter() saw to it that this is the mm */
 	struct mm_struct *mm = bpf_get_current_task_btf()->mm;
+	struct fault *f = my_fault(0);
 	struct pp_range_state *state;
-	struct fault *f;
 	u8 action;
+	u32 nr;
 
-	if (!*pp_filter_slot(pp_mm_key(mm)))
+	if (!f || !f->nr)
 		return 0;
-	f = my_fault(0);
-	if (!f || !f->mapping)
-		return 0;
-	f->mapping = 0;
-	if (!f->nr)
-		return 0;
+	nr = f->nr;
+	f->nr = 0;
+	if (!mm || pp_mm_key(mm) != f->mm)
+		return 0; /* execve came between */
 	state = make_state(f->mm, f->id);
 	if (!state)
 		return 0;
@@ -238,7 +169,7 @@ int BPF_PROG(fault_leave, struct vm_fault *vmf)
 	}
 	pp_count_range(state, PP_STAT_FAULTS, 1);
 	action = f->action;
-	for (u32 i = 0; i < PIECES && i < f->nr; i++) {
+	for (u32 i = 0; i < PIECES && i < nr; i++) {
 		u64 start = f->piece[i].start, end = f->piece[i].end;
 
 		start = at_least(start, f->start);
@@ -259,5 +190,117 @@ int BPF_PROG(fault_leave, struct vm_fault *vmf)
 	}
 	if (action == PP_ACTION_STREAM || action == PP_ACTION_DEACTIVATE)
 		release_behind(state, f, action);
+	return 0;
+}
+
+static __always_inline u64 faults_of(const struct task_struct *task)
+{
+	return task->min_flt + task->maj_flt;
+}
+
+/* A forked child's first fault; a subscription that failed is asked for again. */
+static __always_inline void look_after(const struct pp_found *found)
+{
+	if (found->head->flags & PP_TABLE_KEEPS)
+		pp_want_subscription(found->head);
+}
+
+/* Every file fault of every process comes by here that fault-around did not serve. */
+SEC("fentry/filemap_fault")
+int BPF_PROG(fault_enter, struct vm_fault *vmf)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct vm_area_struct *vma = vmf->vma;
+	struct mm_struct *mm = vma->vm_mm;
+	u64 key = pp_mm_key(mm), address;
+	struct pp_found found;
+	struct fault *f;
+
+	if (!*pp_filter_slot(key))
+		return 0;
+	/* a fault on behalf of another process (ptrace, process_vm_readv) */
+	if (mm != task->mm)
+		return 0;
+	address = vmf->address & PAGE_MASK;
+	f = my_fault(0);
+	if (!f) {
+		if (pp_find(key, address, &found))
+			look_after(&found);
+		f = my_fault(BPF_LOCAL_STORAGE_GET_F_CREATE);
+	}
+	if (!f)
+		return 0;
+	/* of one before in the same system call, or of a try of this one */
+	if (f->nr)
+		finish();
+	f->delta = address - (vmf->pgoff << PAGE_SHIFT);
+	f->address = address;
+	f->mm = key;
+	f->faults = faults_of(task);
+	f->id = 0;
+	f->mapping = (u64)vma->vm_file->f_mapping;
+	return 0;
+}
+
+/* The fault brings in a page: is it in a range? */
+static __always_inline bool begin(struct fault *f, struct folio *folio)
+{
+	struct inode *inode = folio->mapping->host;
+	struct pp_found found;
+
+	if (!pp_find(f->mm, f->address, &found))
+		return false;
+	look_after(&found);
+	if (bpf_pp_on_return()) {
+		pp_count(PP_STAT_QUEUE_FAILED, 1);
+		return false;
+	}
+	f->ino = inode->i_ino;
+	f->dev = inode->i_sb->s_dev;
+	f->start = found.range.start;
+	f->end = pp_keeps(found.range.action) ? found.keep_end : found.range.end;
+	f->action = found.range.action;
+	f->nr = 0;
+	f->id = found.range.id;
+	return true;
+}
+
+SEC("tp_btf/mm_filemap_add_to_page_cache")
+int BPF_PROG(page_added, struct folio *folio)
+{
+	struct fault *f = my_fault(0);
+	u64 start, end, pages = 1;
+	u32 last;
+
+	if (!f || !f->mapping || (u64)folio->mapping != f->mapping)
+		return 0;
+	/* read some other way, after that fault; or in a fault in no range */
+	if (f->faults != faults_of(bpf_get_current_task_btf()) ||
+	    (!f->id && !begin(f, folio))) {
+		f->mapping = 0;
+		return 0;
+	}
+	if (folio->flags & (1ul << bpf_core_enum_value(enum pageflags, PG_head)))
+		pages = folio->_folio_nr_pages;
+	start = (folio->index << PAGE_SHIFT) + f->delta;
+	end = start + (pages << PAGE_SHIFT);
+	last = (f->nr - 1) & (PIECES - 1);
+	if (f->nr && f->piece[last].end == start) {
+		f->piece[last].end = end;
+		return 0;
+	}
+	if (f->nr >= PIECES)
+		return 0; /* the rest stays in the cache, as if found there */
+	last = f->nr & (PIECES - 1);
+	f->piece[last].start = start;
+	f->piece[last].end = end;
+	f->nr++;
+	return 0;
+}
+
+SEC("fentry/pp_returning")
+int BPF_PROG(returning)
+{
+	finish();
 	return 0;
 }

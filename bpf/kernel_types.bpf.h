@@ -76,6 +76,7 @@ struct cred {
 
 struct task_struct {
 	struct mm_struct *mm;
+	unsigned long min_flt, maj_flt;
 	int tgid;
 	const struct cred *real_cred;
 	const struct cred *cred;

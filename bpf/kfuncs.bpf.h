@@ -10,6 +10,7 @@
 #define PP_READAHEAD_SEQUENTIAL 0xfffffffeu
 
 extern int bpf_pp_subscribe(void) __ksym;
+extern int bpf_pp_on_return(void) __ksym;
 extern int bpf_pp_activate(u64 start, u64 end) __ksym;
 extern int bpf_pp_deactivate(u64 start, u64 end) __ksym;
 extern int bpf_pp_drop(u64 start, u64 end) __ksym;

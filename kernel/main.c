@@ -9,9 +9,10 @@
  * address space other than current->mm. (A program that root runs may subscribe
  * another one to the question, which touches none.)
  *
- * These kfuncs may be called from a page fault. They check their arguments,
- * queue the work and return; the work runs in the same thread on its way back
- * to user space (task_work), with no lock held.
+ * These kfuncs may be called from a page fault. They check their arguments and
+ * queue the work; it runs in the same thread on its way back to user space
+ * (task_work), with no lock held. What is little and need not sleep is done in the
+ * call, if the mmap lock is free.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -22,6 +23,7 @@
 #include <linux/module.h>
 #include <linux/rcupdate.h>
 #include <linux/sched/mm.h>
+#include <linux/string.h>
 
 #include "pagepatrol.h"
 #include "symbols.h"
@@ -41,6 +43,19 @@ __bpf_kfunc_start_defs();
 __bpf_kfunc int bpf_pp_subscribe(void)
 {
 	return pp_queue(PP_WORK_SUBSCRIBE, 0, 0, 0);
+}
+
+/**
+ * bpf_pp_on_return - have pp_returning() called when current goes back to user space
+ *
+ * Once for each call that says 0, unless the thread ends or executes another program.
+ *
+ * Return: 0 if queued, -EINVAL outside a user process, -ENOMEM, -EBUSY with too
+ * much queued, -ESRCH
+ */
+__bpf_kfunc int bpf_pp_on_return(void)
+{
+	return pp_queue(PP_WORK_RETURN, 0, 0, 0);
 }
 
 /**
@@ -208,6 +223,7 @@ __bpf_kfunc_end_defs();
 
 BTF_KFUNCS_START(pp_kfunc_ids)
 BTF_ID_FLAGS(func, bpf_pp_subscribe)
+BTF_ID_FLAGS(func, bpf_pp_on_return)
 BTF_ID_FLAGS(func, bpf_pp_activate)
 BTF_ID_FLAGS(func, bpf_pp_deactivate)
 BTF_ID_FLAGS(func, bpf_pp_drop)
@@ -222,8 +238,18 @@ BTF_ID_FLAGS(func, bpf_pp_task_memory_limit, KF_TRUSTED_ARGS)
 BTF_KFUNCS_END(pp_kfunc_ids)
 
 /*
+ * Where tracing programs may queue work: a file fault, a page that this (or a read)
+ * brings in, and the way back to user space.
+ */
+static const char *const pp_attach_points[] = {
+	"filemap_fault",
+	"mm_filemap_add_to_page_cache",
+	"pp_returning",
+};
+
+/*
  * Only where queueing work is known to be safe: in a call by the process itself
- * (syscall programs and what replaces their functions) and in a file fault.
+ * (syscall programs and what replaces their functions) and at the points above.
  */
 static int pp_kfunc_filter(const struct bpf_prog *prog, u32 kfunc_id)
 {
@@ -241,9 +267,10 @@ static int pp_kfunc_filter(const struct bpf_prog *prog, u32 kfunc_id)
 		return prog->aux->saved_dst_prog_type == BPF_PROG_TYPE_SYSCALL ?
 			       0 : -EACCES;
 	case BPF_PROG_TYPE_TRACING:
-		return !prog->aux->dst_prog && prog->aux->attach_func_name &&
-		       !strcmp(prog->aux->attach_func_name, "filemap_fault") ?
-			       0 : -EACCES;
+		if (prog->aux->dst_prog || !prog->aux->attach_func_name)
+			return -EACCES;
+		return match_string(pp_attach_points, ARRAY_SIZE(pp_attach_points),
+				    prog->aux->attach_func_name) < 0 ? -EACCES : 0;
 	default:
 		return -EACCES;
 	}

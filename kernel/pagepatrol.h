@@ -14,6 +14,8 @@
 void pp_do_subscribe(struct mm_struct *mm);
 void pp_end_subscriptions(void);
 
+int pp_returning(struct mm_struct *mm);
+
 /* --- work.c: work on a range of current->mm, queued --- */
 
 /* bpf_pp_set_readahead(): what the device says; twice that, as for
@@ -23,6 +25,7 @@ void pp_end_subscriptions(void);
 
 enum pp_work_op {
 	PP_WORK_SUBSCRIBE,
+	PP_WORK_RETURN,
 	PP_WORK_ACTIVATE,
 	PP_WORK_DEACTIVATE,
 	PP_WORK_DROP,

@@ -73,6 +73,20 @@ PP_HOOK int pp_subscribed(struct mm_struct *mm, int error)
 	return error;
 }
 
+/**
+ * pp_returning - fentry hook: the caller of bpf_pp_on_return() goes back to user space
+ * @mm: its address space
+ *
+ * No lock is held; may sleep.
+ *
+ * Return: nothing that counts
+ */
+PP_HOOK int pp_returning(struct mm_struct *mm)
+{
+	asm volatile("");
+	return 0;
+}
+
 __bpf_hook_end();
 
 static int pp_mn_clear_young(struct mmu_notifier *mn, struct mm_struct *mm,

@@ -351,6 +351,8 @@ static void pp_work_run(struct callback_head *twork)
 	if (mm && mm == work->mm && !(current->flags & PF_EXITING)) {
 		if (work->op == PP_WORK_SUBSCRIBE)
 			pp_do_subscribe(mm);
+		else if (work->op == PP_WORK_RETURN)
+			pp_returning(mm);
 		else if (work->op == PP_WORK_DEACTIVATE)
 			static_call(pp_do_madvise)(mm, work->start,
 						   work->end - work->start,
@@ -390,7 +392,7 @@ int pp_queue(enum pp_work_op op, u64 start, u64 end, u32 arg)
 	/* a worker that never goes back to user space (vhost), nor runs task work */
 	if ((current->flags & (PF_USER_WORKER | PF_IO_WORKER)) == PF_USER_WORKER)
 		return -EINVAL;
-	if (op != PP_WORK_SUBSCRIBE) {
+	if (op != PP_WORK_SUBSCRIBE && op != PP_WORK_RETURN) {
 		if (start >= end || !PAGE_ALIGNED(start) || !PAGE_ALIGNED(end))
 			return -EINVAL;
 		if (end > current->mm->task_size)

@@ -51,7 +51,7 @@ TEST_F(Load, OncePinsWhatUsersMayOnlyRunTheDoorOf) {
     EXPECT_TRUE(now.module);
     EXPECT_FALSE(now.module_version.empty());
     EXPECT_TRUE(now.loaded);
-    for (const char* program : {"handle", "fault_enter", "fault_leave", "page_added", "page_used",
+    for (const char* program : {"handle", "fault_enter", "returning", "page_added", "page_used",
                                 "task_newtask", "exit_mmap", "subscribed", "shrink_inactive"})
         EXPECT_EQ(std::count(now.programs.begin(), now.programs.end(), program), 1) << program;
     EXPECT_TRUE(now.processes.empty());
