@@ -222,8 +222,6 @@ __bpf_kfunc u64 bpf_pp_task_memory_limit(struct task_struct *task)
 __bpf_kfunc_end_defs();
 
 BTF_KFUNCS_START(pp_kfunc_ids)
-BTF_ID_FLAGS(func, bpf_pp_subscribe)
-BTF_ID_FLAGS(func, bpf_pp_on_return)
 BTF_ID_FLAGS(func, bpf_pp_activate)
 BTF_ID_FLAGS(func, bpf_pp_deactivate)
 BTF_ID_FLAGS(func, bpf_pp_drop)
@@ -237,20 +235,33 @@ BTF_ID_FLAGS(func, bpf_pp_subscribe_mm, KF_SLEEPABLE | KF_TRUSTED_ARGS)
 BTF_ID_FLAGS(func, bpf_pp_task_memory_limit, KF_TRUSTED_ARGS)
 BTF_KFUNCS_END(pp_kfunc_ids)
 
-/*
- * Where tracing programs may queue work: a file fault, a page that this (or a read)
- * brings in, and the way back to user space.
- */
-static const char *const pp_attach_points[] = {
-	"filemap_fault",
-	"mm_filemap_add_to_page_cache",
-	"pp_returning",
-};
+/* These only queue, whatever they are asked. */
+BTF_KFUNCS_START(pp_later_ids)
+BTF_ID_FLAGS(func, bpf_pp_subscribe)
+BTF_ID_FLAGS(func, bpf_pp_on_return)
+BTF_KFUNCS_END(pp_later_ids)
+
+static bool pp_attached_to(const struct bpf_prog *prog, const char *name)
+{
+	return prog->type == BPF_PROG_TYPE_TRACING && !prog->aux->dst_prog &&
+	       prog->aux->attach_func_name &&
+	       !strcmp(prog->aux->attach_func_name, name);
+}
 
 /*
  * Only where queueing work is known to be safe: in a call by the process itself
- * (syscall programs and what replaces their functions) and at the points above.
+ * (syscall programs and what replaces their functions), in a file fault and on the
+ * way back to user space.
  */
+static bool pp_may_act(const struct bpf_prog *prog)
+{
+	if (prog->type == BPF_PROG_TYPE_EXT)
+		return prog->aux->saved_dst_prog_type == BPF_PROG_TYPE_SYSCALL;
+	return prog->type == BPF_PROG_TYPE_SYSCALL ||
+	       pp_attached_to(prog, "filemap_fault") ||
+	       pp_attached_to(prog, "pp_returning");
+}
+
 static int pp_kfunc_filter(const struct bpf_prog *prog, u32 kfunc_id)
 {
 	const u32 *pair = btf_id_set8_contains(&pp_kfunc_ids, kfunc_id);
@@ -260,26 +271,28 @@ static int pp_kfunc_filter(const struct bpf_prog *prog, u32 kfunc_id)
 	/* those that name another process, and only those, have flags */
 	if (pair[1])
 		return prog->type == BPF_PROG_TYPE_SYSCALL ? 0 : -EACCES;
-	switch (prog->type) {
-	case BPF_PROG_TYPE_SYSCALL:
+	return pp_may_act(prog) ? 0 : -EACCES;
+}
+
+/* A page is brought in, with its folio locked: there, too, but nothing else. */
+static int pp_later_filter(const struct bpf_prog *prog, u32 kfunc_id)
+{
+	if (!btf_id_set8_contains(&pp_later_ids, kfunc_id) || pp_may_act(prog) ||
+	    pp_attached_to(prog, "mm_filemap_add_to_page_cache"))
 		return 0;
-	case BPF_PROG_TYPE_EXT:
-		return prog->aux->saved_dst_prog_type == BPF_PROG_TYPE_SYSCALL ?
-			       0 : -EACCES;
-	case BPF_PROG_TYPE_TRACING:
-		if (prog->aux->dst_prog || !prog->aux->attach_func_name)
-			return -EACCES;
-		return match_string(pp_attach_points, ARRAY_SIZE(pp_attach_points),
-				    prog->aux->attach_func_name) < 0 ? -EACCES : 0;
-	default:
-		return -EACCES;
-	}
+	return -EACCES;
 }
 
 static const struct btf_kfunc_id_set pp_kfunc_set = {
 	.owner = THIS_MODULE,
 	.set = &pp_kfunc_ids,
 	.filter = pp_kfunc_filter,
+};
+
+static const struct btf_kfunc_id_set pp_later_set = {
+	.owner = THIS_MODULE,
+	.set = &pp_later_ids,
+	.filter = pp_later_filter,
 };
 
 BTF_KFUNCS_START(pp_fmodret_ids)
@@ -291,14 +304,19 @@ static const struct btf_kfunc_id_set pp_fmodret_set = {
 	.set = &pp_fmodret_ids,
 };
 
+static int __init pp_register(const struct btf_kfunc_id_set *set)
+{
+	return register_btf_kfunc_id_set(BPF_PROG_TYPE_TRACING, set) ?:
+	       register_btf_kfunc_id_set(BPF_PROG_TYPE_SYSCALL, set);
+}
+
 static int __init pp_init(void)
 {
 	int err;
 
 	pp_resolve_symbols();
-	err = register_btf_kfunc_id_set(BPF_PROG_TYPE_TRACING, &pp_kfunc_set);
-	err = err ?: register_btf_kfunc_id_set(BPF_PROG_TYPE_SYSCALL,
-					       &pp_kfunc_set);
+	err = pp_register(&pp_kfunc_set);
+	err = err ?: pp_register(&pp_later_set);
 	err = err ?: register_btf_fmodret_id_set(&pp_fmodret_set);
 	if (err)
 		pr_err("can't register with BPF: %d (was the module built with BTF?)\n",

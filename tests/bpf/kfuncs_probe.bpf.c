@@ -37,6 +37,24 @@ int failure_page_added(void *ctx)
 	return bpf_pp_drop(0, PAGE_SIZE);
 }
 
+SEC("tp_btf/mm_filemap_add_to_page_cache")
+int success_page_added(void *ctx)
+{
+	return (bpf_pp_on_return() | bpf_pp_subscribe()) & 0;
+}
+
+SEC("fentry/pp_returning")
+int success_returning(void *ctx)
+{
+	return bpf_pp_drop(0, PAGE_SIZE) & 0;
+}
+
+SEC("tp_btf/sched_switch")
+int failure_on_return(void *ctx)
+{
+	return bpf_pp_on_return() & 0;
+}
+
 /* in reclaim, with a page table locked */
 SEC("fmod_ret/pp_page_used")
 int failure_page_used(void *ctx)

@@ -229,11 +229,12 @@ class Kfuncs : public Loaded {
 
 TEST_F(Kfuncs, AreForTheFaultAndTheDoorOnly) {
     for (const char* name :
-         {"success_fault_entry", "success_fault_exit", "success_syscall", "success_others"})
+         {"success_fault_entry", "success_fault_exit", "success_page_added", "success_returning",
+          "success_syscall", "success_others"})
         EXPECT_EQ(load_only(name), 0) << name << "\n" << verifier_log;
     for (const char* name :
-         {"failure_sched_switch", "failure_page_added", "failure_page_used", "failure_exit_mmap",
-          "failure_iterator", "failure_kprobe", "failure_packet", "failure_others_fault"})
+         {"failure_sched_switch", "failure_on_return", "failure_page_added", "failure_page_used",
+          "failure_exit_mmap", "failure_iterator", "failure_kprobe", "failure_packet", "failure_others_fault"})
         expect_refused(name, load_only(name));
 }
 
