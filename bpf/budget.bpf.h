@@ -13,10 +13,11 @@
 #include "view.bpf.h"
 
 /* What check_half() finds beside the pages asked for, which are less than 2^48. */
-#define WANTS_ANSWERS (1ull << 61) /* has a range that is to be kept */
+#define WANTS_KEPT (1ull << 61)	   /* has a range that is to be kept */
 #define WANTS_RULES (1ull << 60)   /* ... whose rule has a budget */
 #define WANTS_MORE (1ull << 59)	   /* ... and these span more than the process may keep */
-#define WANTS_PAGES (WANTS_MORE - 1)
+#define WANTS_IGNORED (1ull << 58) /* has a range whose references are to be ignored */
+#define WANTS_PAGES (WANTS_IGNORED - 1)
 
 /* One for a table that is being filled, as long as that takes. */
 struct {
@@ -202,7 +203,7 @@ static __always_inline int keep_what_fits(struct view *v,
 {
 	u64 most = most_pages(req->budget, limit), sum = req->asked;
 	bool one_limit = !(wants & WANTS_RULES) && !cfg_max_kept_pages_per_user;
-	bool share = (wants & WANTS_ANSWERS) &&
+	bool share = (wants & WANTS_KEPT) &&
 		     (!one_limit || (wants & WANTS_MORE));
 	u64 mm = head->mm;
 	s64 by_rule;

@@ -216,6 +216,16 @@ static __always_inline bool pp_keeps(u8 action)
 	return action == PP_ACTION_PIN || action == PP_ACTION_ACTIVATE;
 }
 
+/*
+ * Whether references to the pages of a range are to be ignored, and can be. Where
+ * they can't (the module), all of this is gone after the verifier.
+ */
+static __always_inline bool pp_ignores(u8 action)
+{
+	return bpf_pp_can_ignore &&
+	       (action == PP_ACTION_DEACTIVATE || action == PP_ACTION_STREAM);
+}
+
 /* Once for a table; a failed one is tried again by a fault, after a while. */
 static __always_inline void pp_want_subscription(struct pp_table_head *head)
 {

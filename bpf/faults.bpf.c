@@ -201,7 +201,7 @@ static __always_inline u64 faults_of(const struct task_struct *task)
 /* A forked child's first fault; a subscription that failed is asked for again. */
 static __always_inline void look_after(const struct pp_found *found)
 {
-	if (found->head->flags & PP_TABLE_KEEPS)
+	if (found->head->flags & PP_TABLE_ANSWERS)
 		pp_want_subscription(found->head);
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Prototypes of the module's kfuncs; what each does stands in kernel/main.c. */
+/* Prototypes of the kernel side's kfuncs; what each does stands in kernel/main.c. */
 #ifndef PP_KFUNCS_BPF_H
 #define PP_KFUNCS_BPF_H
 
@@ -8,6 +8,11 @@
 /* special windows for bpf_pp_set_readahead() */
 #define PP_READAHEAD_DEFAULT 0xffffffffu
 #define PP_READAHEAD_SEQUENTIAL 0xfffffffeu
+
+/* what pp_page_used() may answer; see enum pp_answer of kernel/pagepatrol.h */
+#define PP_ANSWER_IGNORE -1
+#define PP_ANSWER_NONE 0
+#define PP_ANSWER_USED 1
 
 extern int bpf_pp_subscribe(void) __ksym;
 extern int bpf_pp_on_return(void) __ksym;
@@ -18,6 +23,8 @@ extern int bpf_pp_prefetch(u64 start, u64 end) __ksym;
 extern int bpf_pp_set_readahead(u64 start, u64 end, u32 pages) __ksym;
 extern int bpf_pp_memory_tight(u32 margin) __ksym;
 extern u64 bpf_pp_memory_limit(void) __ksym;
+/* only there where PP_ANSWER_IGNORE makes a difference: built into the kernel */
+extern int bpf_pp_can_ignore(void) __ksym __weak;
 
 /* for programs that root runs */
 extern struct mm_struct *bpf_pp_task_mm(struct task_struct *task) __ksym;

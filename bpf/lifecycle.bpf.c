@@ -17,7 +17,7 @@ static __always_inline void copied(struct pp_table_head *head, u64 mm, u32 uid,
 	head->tgid = tgid;
 	head->lock = 0;
 	/* the child has no subscription yet */
-	head->flags &= PP_TABLE_KEEPS | PP_TABLE_ATTACHED | PP_TABLE_UNPAID;
+	head->flags &= PP_TABLE_ANSWERS | PP_TABLE_ATTACHED | PP_TABLE_UNPAID;
 	/* all that is in the ranges, or nothing until the child's next upload */
 	if (may < kept) {
 		pp_user_keep(uid, may, 0);

@@ -26,7 +26,7 @@
 /* struct pp_table_head.flags */
 #define PP_TABLE_ASKED 0x1u	 /* a subscription was asked for */
 #define PP_TABLE_SUBSCRIBED 0x2u /* ... and made */
-#define PP_TABLE_KEEPS 0x4u	 /* has a range that reclaim must ask about */
+#define PP_TABLE_ANSWERS 0x4u	 /* has a range that reclaim must ask about */
 #define PP_TABLE_GROWN 0x8u	 /* a small one: the large one is in force */
 #define PP_TABLE_ATTACHED 0x10u	 /* put there by root, not by the process */
 #define PP_TABLE_UNPAID 0x20u	 /* a fork's copy that keeps nothing: over the user's limit, or torn */

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The answer to reclaim's question "was this page used?", and the pressure
- * valve: what "yes" may cost. Each "yes" puts the asking task in debt, each page
+ * valve: what "yes" may cost. (Where the kernel can do it, the answer for ranges
+ * that are to go first is to ignore it. That costs nothing.) Each "yes" puts the asking task in debt, each page
  * that it reclaims pays some of it off. Where the debt is more than a few sweeps
  * over all that the page's process keeps, reclaim has been at it in vain: then the
  * answer is "no opinion" until enough is reclaimed (first for activate, then for
@@ -83,18 +84,22 @@ int BPF_PROG(page_used, struct mm_struct *mm, unsigned long start,
 	u8 action;
 
 	if (!pp_find(pp_mm_key(mm), start, &found))
-		return 0;
+		return PP_ANSWER_NONE;
 	action = found.range.action;
+	if (pp_ignores(action)) {
+		pp_count(PP_STAT_IGNORED, 1);
+		return PP_ANSWER_IGNORE;
+	}
 	if (!pp_keeps(action) || start >= found.keep_end)
-		return 0;
+		return PP_ANSWER_NONE;
 	state = pp_state_of(found.mm, found.range.id);
 	pp_count_range(state, PP_STAT_ASKED, 1);
 	if (!afford(action, resident(mm, found.head->kept))) {
 		pp_count_range(state, PP_STAT_VALVE, 1);
-		return 0;
+		return PP_ANSWER_NONE;
 	}
 	pp_count_range(state, PP_STAT_KEPT, 1);
-	return 1;
+	return PP_ANSWER_USED;
 }
 
 SEC("tp_btf/mm_vmscan_lru_shrink_inactive")

@@ -25,7 +25,7 @@ const char* const stat_names[PP_NR_STATS] = {
     "faults",      "inserted", "dropped", "spared",          "asked",         "kept",
     "valve",       "activated", "deactivated", "stale",      "uploads",       "refused",
     "refused_invalid", "refused_quota", "forks", "exits",    "queue_failed",
-    "evicted",   "prefetched", "acts",
+    "evicted",   "prefetched", "acts", "ignored",
 };
 const char* const action_names[PP_NR_ACTIONS] = {"none", "pin", "activate", "deactivate", "stream", "evict", "prefetch"};
 

@@ -55,12 +55,14 @@ static long check_range(u32 i, struct check_ctx *ctx)
 	*keep = pp_keeps(r->action) ? range_pages(r) : 0;
 	ctx->asked += kept_pages(r);
 	if (pp_keeps(r->action)) {
-		ctx->wants |= WANTS_ANSWERS;
+		ctx->wants |= WANTS_KEPT;
 		ctx->span += *keep;
 		if (ctx->span > ctx->most)
 			ctx->wants |= WANTS_MORE;
 		if (r->budget)
 			ctx->wants |= WANTS_RULES;
+	} else if (pp_ignores(r->action)) {
+		ctx->wants |= WANTS_IGNORED;
 	}
 	ctx->prev_end = r->end;
 	return 0;
@@ -177,7 +179,7 @@ static __always_inline void unlock_table(struct pp_table_head *head)
 
 struct change {
 	struct halves halves;
-	bool answers; /* a range is to be kept: reclaim has to ask */
+	bool answers; /* a range is to be kept, or ignored: reclaim has to ask */
 };
 
 /*
@@ -206,7 +208,7 @@ static __always_inline int replace(struct pp_request *req, u64 task_size,
 				 0;
 	if (asked < 0)
 		return asked;
-	change->answers = asked & WANTS_ANSWERS;
+	change->answers = asked & (WANTS_KEPT | WANTS_IGNORED);
 	req->asked = asked & WANTS_PAGES;
 	err = keep_what_fits(v, head, change->halves.new, was, limit, asked, req);
 	if (err)
@@ -217,8 +219,8 @@ static __always_inline int replace(struct pp_request *req, u64 task_size,
 	__sync_fetch_and_add(&head->seq, 1);
 	/* after it: what is paid for is the new half */
 	__sync_fetch_and_and(&head->flags, ~PP_TABLE_UNPAID);
-	if (!!(head->flags & PP_TABLE_KEEPS) != change->answers)
-		__sync_fetch_and_xor(&head->flags, PP_TABLE_KEEPS);
+	if (!!(head->flags & PP_TABLE_ANSWERS) != change->answers)
+		__sync_fetch_and_xor(&head->flags, PP_TABLE_ANSWERS);
 	if (grown) {
 		__sync_fetch_and_or(&head->flags, grown->head.flags &
 				    (PP_TABLE_ASKED | PP_TABLE_SUBSCRIBED));

@@ -4,10 +4,15 @@
  *
  * One decision hook (reclaim asks "was this page used?", with the address) and
  * kfuncs that act on a range of the calling process. What is to become of
- * which range is decided in BPF; the module holds no policy, keeps no reference
- * on a file, folio or process beyond a call, and never touches the pages of an
- * address space other than current->mm. (A program that root runs may subscribe
- * another one to the question, which touches none.)
+ * which range is decided in BPF; this holds no policy, keeps no reference on a
+ * file, folio or process beyond a call, and never touches the pages of an address
+ * space other than current->mm. (A program that root runs may subscribe another
+ * one to the question, which touches none.)
+ *
+ * One source for two places: a module for a kernel as it is, and mm/pagepatrol of a
+ * kernel that was patched for it (CONFIG_PAGEPATROL), where the reference check
+ * itself asks. What differs is in Kbuild, symbols.h, at the end of this file, and
+ * in notifier.c or reference.c.
  *
  * These kfuncs may be called from a page fault. They check their arguments and
  * queue the work; it runs in the same thread on its way back to user space
@@ -164,6 +169,20 @@ __bpf_kfunc u64 bpf_pp_memory_limit(void)
 	return pp_memory_limit(current);
 }
 
+#ifndef MODULE
+/**
+ * bpf_pp_can_ignore - may pp_page_used() answer PP_ANSWER_IGNORE?
+ *
+ * A program need not call it: where it isn't (a weak symbol tells), it may not.
+ *
+ * Return: 1
+ */
+__bpf_kfunc int bpf_pp_can_ignore(void)
+{
+	return 1;
+}
+#endif
+
 /*
  * For a process that is running already and can't speak for itself: only in
  * syscall programs (never in what replaces a function of one, as the door that
@@ -229,6 +248,9 @@ BTF_ID_FLAGS(func, bpf_pp_prefetch)
 BTF_ID_FLAGS(func, bpf_pp_set_readahead)
 BTF_ID_FLAGS(func, bpf_pp_memory_tight)
 BTF_ID_FLAGS(func, bpf_pp_memory_limit)
+#ifndef MODULE
+BTF_ID_FLAGS(func, bpf_pp_can_ignore)
+#endif
 BTF_ID_FLAGS(func, bpf_pp_task_mm, KF_ACQUIRE | KF_RET_NULL | KF_TRUSTED_ARGS)
 BTF_ID_FLAGS(func, bpf_pp_mm_put, KF_RELEASE)
 BTF_ID_FLAGS(func, bpf_pp_subscribe_mm, KF_SLEEPABLE | KF_TRUSTED_ARGS)
@@ -319,11 +341,13 @@ static int __init pp_init(void)
 	err = err ?: pp_register(&pp_later_set);
 	err = err ?: register_btf_fmodret_id_set(&pp_fmodret_set);
 	if (err)
-		pr_err("can't register with BPF: %d (was the module built with BTF?)\n",
+		pr_err("can't register with BPF: %d (was it built with BTF?)\n",
 		       err);
 	return err;
 }
+module_init(pp_init);
 
+#ifdef MODULE
 /*
  * No program that calls a kfunc and no work is left, as each holds the module.
  * What may be left is a thread in the last instructions of pp_work_free().
@@ -334,8 +358,9 @@ static void __exit pp_exit(void)
 	pp_end_subscriptions();
 }
 
-module_init(pp_init);
 module_exit(pp_exit);
+#endif
+
 MODULE_LICENSE("GPL");
 MODULE_DESCRIPTION("PagePatrol: page-cache kfuncs and the was-it-used hook for BPF");
 MODULE_VERSION("0.1.0");

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the module's files share. Private to the module.
+ * What PagePatrol's files share. Private to them.
  */
 #ifndef PP_PAGEPATROL_H
 #define PP_PAGEPATROL_H
@@ -9,7 +9,27 @@
 #include <linux/sched.h>
 #include <linux/types.h>
 
-/* --- subscribe.c: address spaces that are asked about in reclaim --- */
+/* --- hooks.c: what BPF programs answer --- */
+
+/**
+ * enum pp_answer - what becomes of a reference to a page
+ * @PP_ANSWER_IGNORE: accesses by this mapping don't count (only where PagePatrol is
+ *	built in; for the module, which can't take them back, as NONE)
+ * @PP_ANSWER_NONE: no opinion, as without a policy
+ * @PP_ANSWER_USED: the page counts as used, whatever its accessed bit says
+ *
+ * Any negative and any positive number counts as the first and the last.
+ */
+enum pp_answer {
+	PP_ANSWER_IGNORE = -1,
+	PP_ANSWER_NONE = 0,
+	PP_ANSWER_USED = 1,
+};
+
+int pp_page_used(struct mm_struct *mm, unsigned long start, unsigned long end);
+int pp_subscribed(struct mm_struct *mm, int error);
+
+/* --- notifier.c, or built in reference.c: address spaces that are asked about --- */
 
 void pp_do_subscribe(struct mm_struct *mm);
 void pp_end_subscriptions(void);
@@ -18,8 +38,10 @@ int pp_returning(struct mm_struct *mm);
 
 /* --- work.c: work on a range of current->mm, queued --- */
 
-/* bpf_pp_set_readahead(): what the device says; twice that, as for
- * POSIX_FADV_SEQUENTIAL */
+/*
+ * bpf_pp_set_readahead(): what the device says; twice that, as for
+ * POSIX_FADV_SEQUENTIAL
+ */
 #define PP_READAHEAD_DEFAULT U32_MAX
 #define PP_READAHEAD_SEQUENTIAL (U32_MAX - 1)
 

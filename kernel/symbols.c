@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Finds kernel functions that are not exported, by registering (and at once
- * removing) a kprobe on their name.
+ * removing) a kprobe on their name. In the module only.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 

@@ -30,8 +30,10 @@
 
 /* How much of a range is worked on under one hold of the mmap lock. */
 #define PP_CHUNK (4UL << 20)
-/* How much is read ahead between two looks at how much memory is left, and how
- * many pages are to be left over. */
+/*
+ * How much is read ahead between two looks at how much memory is left, and how
+ * many pages are to be left over.
+ */
 #define PP_PREFETCH_CHUNK (2UL << 20)
 #define PP_PREFETCH_MARGIN 1024UL
 
@@ -149,7 +151,7 @@ static bool pp_folio_is_youngest(struct folio *folio)
 static void pp_folio_activate_if_old(struct folio *folio)
 {
 	if (!pp_folio_is_youngest(folio))
-		static_call(pp_folio_activate)(folio);
+		pp_call_folio_activate(folio);
 }
 
 static void pp_vma_activate(struct vm_area_struct *vma, unsigned long start,
@@ -334,7 +336,7 @@ static void pp_do_prefetch(struct mm_struct *mm, const struct pp_work *work)
 	}
 }
 
-/* The end of it still is module text: pp_exit() waits that out. */
+/* The end of it still is the module's text: pp_exit() waits that out. */
 static void pp_work_free(struct pp_work *work)
 {
 	atomic_dec(&pp_pending_of_user[work->user]);
@@ -354,9 +356,8 @@ static void pp_work_run(struct callback_head *twork)
 		else if (work->op == PP_WORK_RETURN)
 			pp_returning(mm);
 		else if (work->op == PP_WORK_DEACTIVATE)
-			static_call(pp_do_madvise)(mm, work->start,
-						   work->end - work->start,
-						   MADV_COLD);
+			pp_call_do_madvise(mm, work->start,
+					   work->end - work->start, MADV_COLD);
 		else if (work->op == PP_WORK_PREFETCH)
 			pp_do_prefetch(mm, work);
 		else

@@ -175,7 +175,8 @@ struct pp_request {
 #define PP_STAT_EVICTED 17u	 /* pages handed to drop by EVICT, ranges and ACT */
 #define PP_STAT_PREFETCHED 18u	 /* pages handed to prefetch, ranges and ACT */
 #define PP_STAT_ACTS 19u	 /* ACT calls accepted */
-#define PP_NR_STATS 20u
+#define PP_STAT_IGNORED 20u	 /* reclaim asked "was this page used?", told that it doesn't count */
+#define PP_NR_STATS 21u
 
 #ifdef __cplusplus
 #define PP_STATIC_ASSERT(cond, text) static_assert(cond, text)

@@ -47,7 +47,7 @@ TEST(Abi, Constants) {
     static_assert(PP_SMALL_RANGES <= PP_MAX_RANGES);
     static_assert(PP_ACTION_PREFETCH + 1 == PP_NR_ACTIONS);
     static_assert(PP_NR_RANGE_STATS <= PP_NR_STATS);
-    static_assert(PP_STAT_ACTS + 1 == PP_NR_STATS);
+    static_assert(PP_STAT_IGNORED + 1 == PP_NR_STATS);
     // a number of pages and a share can't be taken for each other
     static_assert(PP_BUDGET_WHOLE < PP_BUDGET_SHARE);
     static_assert((PP_RANGE_FLAGS & PP_RANGE_NO_READAHEAD) == PP_RANGE_NO_READAHEAD);

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Reclaim's question "was this page used?": the mmu notifier that brings it here,
- * and the hook that BPF answers it from. Keeps one reference on a subscription of
- * its own for each address space, none on the address space.
+ * Reclaim's question "was this page used?": the mmu notifier that brings it to the
+ * module. Keeps one reference on a subscription of its own for each address space,
+ * none on the address space. Where PagePatrol is built in, reference.c takes the
+ * place of this file.
  */
-#include <linux/btf.h>
 #include <linux/list.h>
 #include <linux/mm.h>
 #include <linux/mmap_lock.h>
@@ -30,75 +30,17 @@ static LIST_HEAD(pp_subscriptions);
 static DEFINE_SPINLOCK(pp_subscriptions_lock);
 static int pp_nr_subscriptions; /* under the lock */
 
-/*
- * The hooks. A BPF program attached to them gives or takes the answer, so the
- * compiler must neither inline them nor fold their constant result into the
- * callers: noipa where the compiler has it.
- */
-#if __has_attribute(noipa)
-#define PP_HOOK __attribute__((noipa))
-#else
-#define PP_HOOK noinline
-#endif
-
-__bpf_hook_start();
-
-/**
- * pp_page_used - fmod_ret hook: is a page to count as used?
- * @mm: the address space that maps it
- * @start: first address of the page there
- * @end: one past its last address
- *
- * Asked in reclaim and aging, with the page table lock held: must not sleep.
- *
- * Return: not 0 if the page counts as used, whatever its accessed bit says
- */
-PP_HOOK int pp_page_used(struct mm_struct *mm, unsigned long start,
-			 unsigned long end)
-{
-	asm volatile("");
-	return 0;
-}
-
-/**
- * pp_subscribed - fentry hook: a subscription was made, or failed
- * @mm: the address space
- * @error: 0, or the negative errno why there is none
- *
- * Return: nothing that counts
- */
-PP_HOOK int pp_subscribed(struct mm_struct *mm, int error)
-{
-	asm volatile("");
-	return error;
-}
-
-/**
- * pp_returning - fentry hook: the caller of bpf_pp_on_return() goes back to user space
- * @mm: its address space
- *
- * No lock is held; may sleep.
- *
- * Return: nothing that counts
- */
-PP_HOOK int pp_returning(struct mm_struct *mm)
-{
-	asm volatile("");
-	return 0;
-}
-
-__bpf_hook_end();
-
+/* A notifier can say that a page was used, not that it wasn't. */
 static int pp_mn_clear_young(struct mmu_notifier *mn, struct mm_struct *mm,
 			     unsigned long start, unsigned long end)
 {
-	return pp_page_used(mm, start, end);
+	return pp_page_used(mm, start, end) > 0;
 }
 
 static int pp_mn_test_young(struct mmu_notifier *mn, struct mm_struct *mm,
 			    unsigned long address)
 {
-	return pp_page_used(mm, address, address + PAGE_SIZE);
+	return pp_page_used(mm, address, address + PAGE_SIZE) > 0;
 }
 
 static struct mmu_notifier *pp_mn_alloc(struct mm_struct *mm)
@@ -205,8 +147,10 @@ void pp_end_subscriptions(void)
 
 	while ((sub = pp_unlist_any()))
 		mmu_notifier_put(&sub->mn);
-	/* callbacks under way, then pp_mn_free() of each (by SRCU, with bottom
-	 * halves disabled, so that an RCU grace period sees its end) */
+	/*
+	 * callbacks under way, then pp_mn_free() of each (by SRCU, with bottom
+	 * halves disabled, so that an RCU grace period sees its end)
+	 */
 	mmu_notifier_synchronize();
 	wait_event(pp_all_freed, !atomic_read(&pp_allocated));
 	synchronize_rcu();
