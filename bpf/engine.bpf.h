@@ -216,14 +216,14 @@ static __always_inline bool pp_keeps(u8 action)
 	return action == PP_ACTION_PIN || action == PP_ACTION_ACTIVATE;
 }
 
-/*
- * Whether references to the pages of a range are to be ignored, and can be. Where
- * they can't (the module), all of this is gone after the verifier.
- */
-static __always_inline bool pp_ignores(u8 action)
+/* References to the pages of such ranges are to be ignored (bits by action) ... */
+#define PP_IGNORED_ACTIONS ((1u << PP_ACTION_DEACTIVATE) | (1u << PP_ACTION_STREAM))
+
+/* ... where they can be. Where not (the module), what asks for it is gone after the
+ * verifier. */
+static __always_inline bool pp_can_ignore(void)
 {
-	return bpf_pp_can_ignore &&
-	       (action == PP_ACTION_DEACTIVATE || action == PP_ACTION_STREAM);
+	return bpf_pp_can_ignore;
 }
 
 /* Once for a table; a failed one is tried again by a fault, after a while. */

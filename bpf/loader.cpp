@@ -270,13 +270,13 @@ Result<void> load(const LoadOptions& options) {
 }
 
 Result<void> unload() {
-    if (!mounted() && !module::present())
+    if (!mounted() && !module::inserted())
         return Error{ENOENT, "PagePatrol is not loaded", ""};
     if (geteuid() != 0)
         return Error{EPERM, "unloading PagePatrol", "needs root"};
     const Lock lock;
     remove_pins();
-    return module::present() ? module::remove() : Result<void>();
+    return module::inserted() ? module::remove() : Result<void>();
 }
 
 } // namespace pagepatrol

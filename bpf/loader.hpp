@@ -27,12 +27,12 @@ struct LoadOptions {
     bool operator==(const LoadOptions&) const = default;
 };
 
-/// Inserts the module if it isn't there, loads and attaches the programs, pins
+/// Inserts the module if it is neither there nor built in, loads and attaches the programs, pins
 /// programs, links and maps. Nothing is left behind on failure but a module
 /// that was there before. EEXIST: already loaded.
 Result<void> load(const LoadOptions& options);
 
-/// Drops the programs (the kernel's default from then on), then the module.
+/// Drops the programs (the kernel's default from then on), then the module if it is one.
 /// Waits for the module's users; ENOENT if nothing was loaded.
 Result<void> unload();
 
@@ -67,7 +67,8 @@ struct Limits {
 };
 
 struct Status {
-    bool module = false;
+    bool module = false;    ///< inserted or built in
+    bool built_in = false;
     std::string module_version;
     int subscriptions = 0;  ///< address spaces subscribed in the module
     bool loaded = false;    ///< door and engine are in force

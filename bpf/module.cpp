@@ -47,6 +47,10 @@ Result<void> modprobe() {
 
 bool present() { return access(sys_dir.c_str(), F_OK) == 0; }
 
+// what is built in has parameters and a version there, but never was in any state
+bool inserted() { return access((sys_dir + "/initstate").c_str(), F_OK) == 0; }
+bool built_in() { return present() && !inserted(); }
+
 std::string attribute(const std::string& name) {
     std::ifstream file(sys_dir + "/" + name);
     std::string line;
@@ -55,6 +59,11 @@ std::string attribute(const std::string& name) {
 }
 
 Result<bool> insert(const std::string& path) {
+    if (built_in() && !path.empty())
+        return Error{EEXIST,
+                     "not inserting " + path + ": the kernel " + kernel_release() +
+                         " has PagePatrol built in",
+                     "ppctl load without --module"};
     if (present())
         return false;
     if (path.empty()) {

@@ -86,7 +86,8 @@ int BPF_PROG(page_used, struct mm_struct *mm, unsigned long start,
 	if (!pp_find(pp_mm_key(mm), start, &found))
 		return PP_ANSWER_NONE;
 	action = found.range.action;
-	if (pp_ignores(action)) {
+	if (pp_can_ignore() &&
+	    (action == PP_ACTION_DEACTIVATE || action == PP_ACTION_STREAM)) {
 		pp_count(PP_STAT_IGNORED, 1);
 		return PP_ANSWER_IGNORE;
 	}

@@ -147,6 +147,7 @@ Result<Status> status() {
     Status now;
     now.module = module::present();
     if (now.module) {
+        now.built_in = module::built_in();
         now.module_version = module::attribute("version");
         now.subscriptions = std::atoi(module::attribute("parameters/subscriptions").c_str());
     }

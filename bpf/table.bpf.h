@@ -30,6 +30,8 @@ struct check_ctx {
 	u64 span;  /* pages of these by their addresses */
 	u64 most;  /* pages that the process may keep */
 	u64 wants; /* WANTS_* */
+	u32 actions; /* bits by action; looked at behind the loop: each branch in it
+		      * doubles the verifier's work */
 	int err;
 };
 
@@ -61,9 +63,8 @@ static long check_range(u32 i, struct check_ctx *ctx)
 			ctx->wants |= WANTS_MORE;
 		if (r->budget)
 			ctx->wants |= WANTS_RULES;
-	} else if (pp_ignores(r->action)) {
-		ctx->wants |= WANTS_IGNORED;
 	}
+	ctx->actions |= 1u << r->action;
 	ctx->prev_end = r->end;
 	return 0;
 }
@@ -77,7 +78,11 @@ __attribute__((noinline)) s64 check_half(struct pp_small_table *small,
 	u32 nr = view_of(small, large, new, &check.v);
 
 	bpf_loop(nr, check_range, &check, 0);
-	return check.err ? check.err : (s64)(check.asked | check.wants);
+	if (check.err)
+		return check.err;
+	if (pp_can_ignore() && (check.actions & PP_IGNORED_ACTIONS))
+		check.wants |= WANTS_IGNORED;
+	return check.asked | check.wants;
 }
 
 /* --- the table itself --- */

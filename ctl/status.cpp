@@ -66,10 +66,10 @@ bool over_budget(const RangeStatus& range) {
 }
 
 void print_json(const Status& now) {
-    std::printf("{\"module\": %s, \"module_version\": %s, \"subscriptions\": %d, \"loaded\": %s,\n"
-                " \"programs\": [",
-                now.module ? "true" : "false", quoted(now.module_version).c_str(),
-                now.subscriptions, now.loaded ? "true" : "false");
+    std::printf("{\"module\": %s, \"built_in\": %s, \"module_version\": %s, \"subscriptions\": %d, "
+                "\"loaded\": %s,\n \"programs\": [",
+                now.module ? "true" : "false", now.built_in ? "true" : "false",
+                quoted(now.module_version).c_str(), now.subscriptions, now.loaded ? "true" : "false");
     for (size_t i = 0; i < now.programs.size(); ++i)
         std::printf("%s%s", i ? ", " : "", quoted(now.programs[i]).c_str());
     const Limits& limits = now.limits;
@@ -129,8 +129,8 @@ std::string mebibytes(uint64_t pages) {
 
 void print_text(const Status& now) {
     std::printf("module:    %s\n",
-                now.module ? ("loaded, version " + now.module_version + ", " +
-                              std::to_string(now.subscriptions) + " address spaces subscribed")
+                now.module ? ((now.built_in ? "built in, version " : "loaded, version ") +
+                              now.module_version + ", " + std::to_string(now.subscriptions) + " address spaces subscribed")
                                  .c_str()
                            : "not loaded");
     std::printf("programs:  ");
