@@ -104,6 +104,8 @@ std::vector<FileSpec> read_files(const toml::table* table, const std::string& di
                                                                             : Sharing::privately;
         file.advice = static_cast<Advice>(
             section.choice("advice", {"none", "normal", "random", "sequential"}, 0));
+        file.advice_call = section.choice("advice_call", {"libc", "raw"}, 0) == 0 ? Call::libc
+                                                                                   : Call::raw;
         section.finish();
         files.push_back(std::move(file));
     }

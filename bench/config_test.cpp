@@ -56,6 +56,9 @@ TEST(Config, ReadsFilesAndSteps) {
     EXPECT_EQ(config.files[1].path, "/elsewhere/s");
     EXPECT_EQ(config.files[1].sharing, Sharing::privately);
     EXPECT_EQ(config.files[1].advice, Advice::none);
+    EXPECT_EQ(config.files[0].advice_call, Call::libc);
+    const Config raw = parse_config(good, "c.toml", {"files.hot.advice_call=raw"});
+    EXPECT_EQ(raw.files[0].advice_call, Call::raw);
     ASSERT_EQ(config.steps.size(), 2u);
     EXPECT_EQ(config.steps[0].name, "mixed");
     EXPECT_EQ(config.steps[1].name, "loop");

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <utility>
@@ -32,6 +33,12 @@ static int madvise_value(Advice advice) {
     return MADV_NORMAL;
 }
 
+static long advise(const FileSpec& spec, void* data, std::uint64_t bytes) {
+    const int value = madvise_value(spec.advice);
+    return spec.advice_call == Call::raw ? syscall(SYS_madvise, data, bytes, value)
+                                         : madvise(data, bytes, value);
+}
+
 MappedFile::MappedFile(const FileSpec& spec) : path_(spec.path), page_size_(page_size()) {
     const std::string who = "file '" + spec.name + "' (" + spec.path + ")";
     const int fd = open(path_.c_str(), O_RDONLY | O_CLOEXEC);
@@ -53,7 +60,7 @@ MappedFile::MappedFile(const FileSpec& spec) : path_(spec.path), page_size_(page
         throw Error::of_errno(who + ": cannot map " + std::to_string(bytes_) + " bytes");
     }
     data_ = static_cast<std::uint8_t*>(data);
-    if (spec.advice != Advice::none && madvise(data_, bytes_, madvise_value(spec.advice)) < 0) {
+    if (spec.advice != Advice::none && advise(spec, data_, bytes_) < 0) {
         Error error = Error::of_errno(who + ": madvise");
         munmap(data_, bytes_);
         throw error;

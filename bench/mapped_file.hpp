@@ -13,12 +13,14 @@ namespace pagepatrol::bench {
 
 enum class Sharing { shared, privately };
 enum class Advice { none, normal, random, sequential };
+enum class Call { libc, raw };
 
 struct FileSpec {
     std::string name; // in the config
     std::string path;
     Sharing sharing = Sharing::shared;
     Advice advice = Advice::none; // none: no madvise call at all
+    Call advice_call = Call::libc; // raw: by syscall(2), which no preloaded library sees
 };
 
 std::size_t page_size();

@@ -60,6 +60,7 @@ Body make_hot_and_scan(Section& section) {
     const std::int64_t passes = section.integer("passes", 1, max_count, 2);
     const double theta = section.real("zipf", 0, 0.9999, 0);
     const bool warm_up = section.flag("warm_up", true);
+    const bool forward = section.choice("order", {"forward", "random"}, 0) == 0;
     return [=](Run& run) {
         const MappedFile& hot = run.files[hot_index];
         const MappedFile& scan = run.files[scan_index];
@@ -72,7 +73,8 @@ Body make_hot_and_scan(Section& section) {
         for (std::int64_t pass = 0; pass < passes; pass++) {
             run.recorder.begin_pass();
             for (std::uint64_t page = 0; page < scan.pages(); page++) {
-                run.recorder.touch(scan.page(page));
+                run.recorder.touch(
+                    scan.page(forward ? page : run.random.below(scan.pages())));
                 if (page % ratio == 0)
                     run.recorder.touch_hot(hot.page(zipf ? zipf->scattered(run.random)
                                                          : run.random.below(hot.pages())));

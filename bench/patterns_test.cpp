@@ -90,10 +90,10 @@ TEST_F(Patterns, ReaccessCountsOldPagesAsHot) {
 }
 
 TEST_F(Patterns, HotAndScanDoesNotCountTheWarmUp) {
-    for (const char* zipf : {"", "\nzipf=0.99"}) {
+    for (const char* more : {"", "\nzipf=0.99", "\norder=\"random\""}) {
         const StepResult r =
             run("pattern=\"hot-and-scan\"\nhot=\"a\"\nscan=\"b\"\nratio=4\npasses=2" +
-                std::string(zipf));
+                std::string(more));
         EXPECT_EQ(r.total.hot_accesses, 2 * pages / 4);
         EXPECT_EQ(r.total.accesses, 2 * (pages + pages / 4));
         EXPECT_EQ(r.passes.size(), 2u);

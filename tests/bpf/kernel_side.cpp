@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "maps.h"
+#include "module.hpp"
 
 void PrintTo(const pp_range& range, std::ostream* out) {
     *out << std::hex << range.start << "-" << range.end << std::dec << " id " << range.id
@@ -37,7 +38,8 @@ template <typename Key, typename Visit> void for_each_key(const char* map, Visit
 
 class UnloadAtTheEnd : public testing::Environment {
     void SetUp() override {
-        ASSERT_NE(getenv("PAGEPATROL_MODULE"), nullptr) << "PAGEPATROL_MODULE names the module";
+        ASSERT_TRUE(module::built_in() || getenv("PAGEPATROL_MODULE"))
+            << "PAGEPATROL_MODULE names the module";
         ASSERT_EQ(geteuid(), 0u) << "these tests need root, in a VM";
     }
     void TearDown() override { require_unloaded(); }

@@ -29,9 +29,10 @@ unsigned mode(const char* path) {
 
 void expect_nothing_there() {
     EXPECT_FALSE(fs::exists(PP_PIN_DIR));
-    EXPECT_FALSE(module::present());
+    EXPECT_FALSE(module::inserted());
     const Status now = look();
-    EXPECT_FALSE(now.module);
+    EXPECT_EQ(now.module, module::built_in());
+    EXPECT_EQ(now.built_in, module::built_in());
     EXPECT_FALSE(now.loaded);
     EXPECT_TRUE(now.programs.empty());
 }
@@ -83,12 +84,27 @@ TEST_F(Load, AMissingModuleFileLeavesNothing) {
     wrong.module_path = "/scratch/no-such-module.ko";
     const auto done = load(wrong);
     ASSERT_FALSE(done);
-    EXPECT_EQ(done.error().code, ENOENT);
+    EXPECT_EQ(done.error().code, module::built_in() ? EEXIST : ENOENT);
     EXPECT_NE(done.error().what.find(wrong.module_path), std::string::npos) << done.error().text();
     expect_nothing_there();
 }
 
+TEST_F(Load, NoModuleGoesOnTopOfWhatIsBuiltIn) {
+    if (!module::built_in())
+        GTEST_SKIP() << "needs the kernel of kernel/build-kernel";
+    LoadOptions options;
+    options.module_path = "/proc/self/exe"; // not even looked at
+    const auto done = load(options);
+    ASSERT_FALSE(done);
+    EXPECT_EQ(done.error().code, EEXIST);
+    EXPECT_NE(done.error().what.find("built in"), std::string::npos) << done.error().text();
+    EXPECT_NE(done.error().hint.find("without --module"), std::string::npos);
+    expect_nothing_there();
+}
+
 TEST_F(Load, AFileThatIsNoModuleLeavesNothing) {
+    if (module::built_in())
+        GTEST_SKIP() << "no file is looked at where PagePatrol is built in";
     LoadOptions wrong = options();
     wrong.module_path = "/scratch/not-a-module.ko";
     for (const bool truncated : {false, true}) {

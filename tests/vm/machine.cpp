@@ -195,7 +195,9 @@ Ended load(const Argv& options) {
     // else where scripts/build-module puts it
     const std::string module =
         named ? named : built("kernel/" + std::string(names.release) + "/pagepatrol.ko");
-    Argv arguments = {"load", "--module", module};
+    Argv arguments = {"load"};
+    if (!built_in())
+        arguments.insert(arguments.end(), {"--module", module});
     arguments.insert(arguments.end(), options.begin(), options.end());
     return ppctl(arguments);
 }
@@ -216,6 +218,14 @@ const Json* process(const Json& status, pid_t pid) {
 
 std::uint64_t total(const Json& status, std::string_view counter) {
     return status["totals"][counter].count();
+}
+
+bool module_inserted() {
+    return access("/sys/module/pagepatrol/initstate", F_OK) == 0;
+}
+
+bool built_in() {
+    return access("/sys/module/pagepatrol", F_OK) == 0 && !module_inserted();
 }
 
 std::uint64_t subscriptions() {

@@ -82,7 +82,9 @@ Json status();
 /// The process's entry in it, or nullptr
 const Json* process(const Json& status, pid_t pid);
 std::uint64_t total(const Json& status, std::string_view counter);
-std::uint64_t subscriptions(); ///< the module's own count
+std::uint64_t subscriptions(); ///< the kernel side's own count
+bool module_inserted();
+bool built_in(); ///< into the kernel
 /// Entries in a pinned map, read without ppctl.
 std::size_t map_entries(const char* name);
 /// Bytes that the kernel says a pinned map holds.
