@@ -240,7 +240,16 @@ __bpf_kfunc u64 bpf_pp_task_memory_limit(struct task_struct *task)
 
 __bpf_kfunc_end_defs();
 
+/*
+ * A module registers one set. Flags of those that name another process, and of no
+ * others, mean something to the verifier; the mark of those that only queue does not,
+ * as they have no pointer for an argument.
+ */
+#define PP_ONLY_QUEUES KF_RCU
+
 BTF_KFUNCS_START(pp_kfunc_ids)
+BTF_ID_FLAGS(func, bpf_pp_subscribe, PP_ONLY_QUEUES)
+BTF_ID_FLAGS(func, bpf_pp_on_return, PP_ONLY_QUEUES)
 BTF_ID_FLAGS(func, bpf_pp_activate)
 BTF_ID_FLAGS(func, bpf_pp_deactivate)
 BTF_ID_FLAGS(func, bpf_pp_drop)
@@ -256,12 +265,6 @@ BTF_ID_FLAGS(func, bpf_pp_mm_put, KF_RELEASE)
 BTF_ID_FLAGS(func, bpf_pp_subscribe_mm, KF_SLEEPABLE | KF_TRUSTED_ARGS)
 BTF_ID_FLAGS(func, bpf_pp_task_memory_limit, KF_TRUSTED_ARGS)
 BTF_KFUNCS_END(pp_kfunc_ids)
-
-/* These only queue, whatever they are asked. */
-BTF_KFUNCS_START(pp_later_ids)
-BTF_ID_FLAGS(func, bpf_pp_subscribe)
-BTF_ID_FLAGS(func, bpf_pp_on_return)
-BTF_KFUNCS_END(pp_later_ids)
 
 static bool pp_attached_to(const struct bpf_prog *prog, const char *name)
 {
@@ -288,33 +291,24 @@ static int pp_kfunc_filter(const struct bpf_prog *prog, u32 kfunc_id)
 {
 	const u32 *pair = btf_id_set8_contains(&pp_kfunc_ids, kfunc_id);
 
+	bool may;
+
 	if (!pair)
 		return 0;
-	/* those that name another process, and only those, have flags */
-	if (pair[1])
-		return prog->type == BPF_PROG_TYPE_SYSCALL ? 0 : -EACCES;
-	return pp_may_act(prog) ? 0 : -EACCES;
-}
-
-/* A page is brought in, with its folio locked: there, too, but nothing else. */
-static int pp_later_filter(const struct bpf_prog *prog, u32 kfunc_id)
-{
-	if (!btf_id_set8_contains(&pp_later_ids, kfunc_id) || pp_may_act(prog) ||
-	    pp_attached_to(prog, "mm_filemap_add_to_page_cache"))
-		return 0;
-	return -EACCES;
+	if (pair[1] & ~PP_ONLY_QUEUES) /* names another process */
+		may = prog->type == BPF_PROG_TYPE_SYSCALL;
+	else if (pair[1]) /* where a page is brought in, too: its folio is locked */
+		may = pp_may_act(prog) ||
+		      pp_attached_to(prog, "mm_filemap_add_to_page_cache");
+	else
+		may = pp_may_act(prog);
+	return may ? 0 : -EACCES;
 }
 
 static const struct btf_kfunc_id_set pp_kfunc_set = {
 	.owner = THIS_MODULE,
 	.set = &pp_kfunc_ids,
 	.filter = pp_kfunc_filter,
-};
-
-static const struct btf_kfunc_id_set pp_later_set = {
-	.owner = THIS_MODULE,
-	.set = &pp_later_ids,
-	.filter = pp_later_filter,
 };
 
 BTF_KFUNCS_START(pp_fmodret_ids)
@@ -326,19 +320,14 @@ static const struct btf_kfunc_id_set pp_fmodret_set = {
 	.set = &pp_fmodret_ids,
 };
 
-static int __init pp_register(const struct btf_kfunc_id_set *set)
-{
-	return register_btf_kfunc_id_set(BPF_PROG_TYPE_TRACING, set) ?:
-	       register_btf_kfunc_id_set(BPF_PROG_TYPE_SYSCALL, set);
-}
-
 static int __init pp_init(void)
 {
 	int err;
 
 	pp_resolve_symbols();
-	err = pp_register(&pp_kfunc_set);
-	err = err ?: pp_register(&pp_later_set);
+	err = register_btf_kfunc_id_set(BPF_PROG_TYPE_TRACING, &pp_kfunc_set);
+	err = err ?: register_btf_kfunc_id_set(BPF_PROG_TYPE_SYSCALL,
+					       &pp_kfunc_set);
 	err = err ?: register_btf_fmodret_id_set(&pp_fmodret_set);
 	if (err)
 		pr_err("can't register with BPF: %d (was it built with BTF?)\n",

@@ -324,7 +324,10 @@ long fcntl(int fd, int command, long argument) noexcept {
     return high;
 }
 
-long bpf(int command, union ::bpf_attr* attr, unsigned) noexcept {
+long bpf(int command, union ::bpf_attr* given, unsigned size) noexcept {
+    // what is not given is 0 to the kernel
+    union ::bpf_attr whole = {}, *attr = &whole;
+    std::memcpy(attr, given, std::min<std::size_t>(size, sizeof whole));
     switch (command) {
     case BPF_OBJ_GET:
         ++kernel.opens;
