@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cstdlib>
 #include <iostream>
 #include <string_view>
@@ -17,6 +16,7 @@
 #include "error.hpp"
 #include "graph.hpp"
 #include "random.hpp"
+#include "text.hpp"
 
 using namespace pagepatrol::bench;
 
@@ -176,25 +176,6 @@ void write_graph(AtomicFile& file, const Options& options) {
         file.write(block.data(), count * 4);
         left -= count;
     }
-}
-
-std::uint64_t number(std::string_view text, std::string_view what, std::uint64_t max,
-                     bool with_unit = false) {
-    std::uint64_t value = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    std::string_view unit = text.substr(static_cast<std::size_t>(end - text.data()));
-    int shift = 0;
-    if (with_unit && !unit.empty() && (unit.size() == 1 || unit.substr(1) == "iB")) {
-        const std::size_t at = std::string_view("KMGT").find(unit.front());
-        shift = at == std::string_view::npos ? 0 : 10 * (static_cast<int>(at) + 1);
-        if (shift)
-            unit = {};
-    }
-    if (error != std::errc() || !unit.empty() || value == 0 || value > (max >> shift))
-        throw Error(std::string(what) + ": expected a number from 1 to " + std::to_string(max) +
-                    (with_unit ? ", with K, M, G, KiB, MiB or GiB if you like" : "") + ", found '" +
-                    std::string(text) + "'");
-    return value << shift;
 }
 
 // false: bad usage

@@ -3,37 +3,14 @@
 // Formats of the results; see output.hpp.
 #include "output.hpp"
 
-#include <sys/utsname.h>
-
-#include <cstdio>
 #include <iomanip>
 #include <ostream>
+
+#include "text.hpp"
 
 namespace pagepatrol::bench {
 
 namespace {
-
-std::string hex(std::uint64_t value) {
-    char text[17];
-    std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(value));
-    return text;
-}
-
-std::string quoted(std::string_view text) {
-    std::string out = "\"";
-    for (const char c : text) {
-        if (c == '"' || c == '\\')
-            out += '\\';
-        if (static_cast<unsigned char>(c) < 0x20) {
-            char escape[8];
-            std::snprintf(escape, sizeof escape, "\\u%04x", c);
-            out += escape;
-        } else {
-            out += c;
-        }
-    }
-    return out + '"';
-}
 
 void json_counts(std::ostream& out, const Counts& c) {
     out << "\"seconds\": " << c.seconds << ", \"user_seconds\": " << c.user_seconds
@@ -79,12 +56,10 @@ void table_line(std::ostream& out, const std::string& name, const Counts& c) {
 
 void write_json(std::ostream& out, const Config& config, const std::vector<MappedFile>& files,
                 const std::vector<Result>& results) {
-    struct utsname system;
-    uname(&system);
     out << std::fixed << std::setprecision(6);
     out << "{\n  \"format\": 1,\n  \"config\": " << quoted(config.source)
         << ",\n  \"seed\": " << config.seed << ",\n  \"iterations\": " << config.iterations
-        << ",\n  \"kernel\": " << quoted(system.release) << ",\n  \"page_size\": " << page_size()
+        << ",\n  \"kernel\": " << quoted(kernel_release()) << ",\n  \"page_size\": " << page_size()
         << ",\n  \"files\": [";
     for (std::size_t i = 0; i < files.size(); i++)
         out << (i ? ",\n    " : "\n    ") << "{\"name\": " << quoted(config.files[i].name)

@@ -5,12 +5,12 @@
 // a preloaded shim adds.
 #include <getopt.h>
 
-#include <fstream>
 #include <iostream>
 
 #include "config.hpp"
 #include "error.hpp"
 #include "output.hpp"
+#include "output_file.hpp"
 
 using namespace pagepatrol::bench;
 
@@ -29,31 +29,6 @@ struct Options {
     std::string config;
     std::vector<std::string> settings;
     std::string json, csv;
-};
-
-// Opened before the run: a path that cannot be written must not cost a run.
-class Output {
-  public:
-    explicit Output(const std::string& path) : path_(path) {
-        if (path.empty() || path == "-")
-            return;
-        file_.open(path);
-        if (!file_)
-            throw Error::of_errno(path + ": cannot write");
-    }
-    explicit operator bool() const { return !path_.empty(); }
-    std::ostream& stream() { return path_ == "-" ? std::cout : file_; }
-    void finish() {
-        if (path_.empty())
-            return;
-        stream().flush();
-        if (!stream())
-            throw Error::of_errno(path_ + ": cannot write");
-    }
-
-  private:
-    std::string path_;
-    std::ofstream file_;
 };
 
 std::vector<Result> run_steps(const Config& config, const std::vector<MappedFile>& files,
@@ -78,7 +53,7 @@ std::vector<Result> run_steps(const Config& config, const std::vector<MappedFile
 
 void run(const Options& options) {
     const Config config = load_config(options.config, options.settings);
-    Output json(options.json), csv(options.csv);
+    OutputFile json(options.json), csv(options.csv);
     std::vector<MappedFile> files;
     for (const FileSpec& spec : config.files)
         files.emplace_back(spec);

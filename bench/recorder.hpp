@@ -9,6 +9,8 @@
 #include <optional>
 #include <vector>
 
+#include "usage.hpp"
+
 namespace pagepatrol::bench {
 
 struct Counts {
@@ -47,7 +49,7 @@ class Recorder {
         return value;
     }
     template <typename T> T read_hot(const T* address) {
-        const Faults before = faults();
+        const Usage before = thread_usage();
         const T value = read(address);
         count_hot(before);
         return value;
@@ -60,17 +62,12 @@ class Recorder {
     Recorder();
 
   private:
-    struct Faults {
-        std::uint64_t major, minor;
-    };
     struct Snapshot {
-        double wall, user, system;
-        Faults faults;
+        Usage usage;
         std::optional<std::uint64_t> bytes_read;
     };
-    static Faults faults();
     static Snapshot snapshot();
-    void count_hot(const Faults& before);
+    void count_hot(const Usage& before);
     void add(std::uint64_t value) { checksum_ = (checksum_ ^ value) * 0x100000001b3u; } // FNV-1a
 
     double created_;

@@ -50,6 +50,10 @@ pkg-config           # finds the libraries below
 libbpf-dev           # loads the BPF programs
 libtomlplusplus-dev  # reads policies
 libgtest-dev         # tests
+liblmdb-dev          # bench: pp-kv
+libleveldb-dev       # bench: pp-kv
+librocksdb-dev       # bench: pp-kv
+libsqlite3-dev       # bench: pp-kv
 bpftool              # skeletons from BPF objects
 make                 # kernel module
 gcc-12               # kernel module: the compiler Debian's kernel was built with
