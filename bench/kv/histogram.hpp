@@ -39,6 +39,8 @@ class Histogram {
 
     // The smallest value that at least this share (0 to 1) of all values do not exceed.
     std::uint64_t percentile(double share) const {
+        if (share >= 1)
+            return max_;
         const double wanted = share * static_cast<double>(count_);
         std::uint64_t seen = 0;
         for (std::size_t i = 0; i < counts_.size(); i++) {

@@ -330,17 +330,18 @@ RunResult run(Engine& engine, const RunOptions& options) {
 
     RunResult result;
     const auto begin = std::chrono::steady_clock::now();
-    const auto after = [&](double seconds) {
-        return begin + std::chrono::duration_cast<std::chrono::steady_clock::duration>(
-                           std::chrono::duration<double>(seconds));
+    const auto in = [](double seconds) {
+        return std::chrono::steady_clock::now() +
+               std::chrono::duration_cast<std::chrono::steady_clock::duration>(
+                   std::chrono::duration<double>(seconds));
     };
-    const double warm_up = options.seconds * options.warm_up;
-    shared.amounts_only ? control.wait_warm(warming) : control.sleep_until(after(warm_up));
+    shared.amounts_only ? control.wait_warm(warming)
+                        : control.sleep_until(in(options.seconds * options.warm_up));
     const std::optional<std::uint64_t> bytes = disk_bytes();
     const Usage before = process_usage();
     control.set(Phase::measure);
     if (!shared.amounts_only)
-        control.sleep_until(after(warm_up + options.seconds));
+        control.sleep_until(in(options.seconds));
     else // with no amount at all: until a signal comes
         control.wait_done(shared.amounts ? shared.amounts : UINT32_MAX);
     result.interrupted = control.interrupted();

@@ -84,6 +84,8 @@ class Statement {
 
     // the text must live until reset()
     void bind(int column, std::string_view value, bool blob) {
+        if (!value.data())
+            value = ""; // a null pointer would be NULL, which compares with nothing
         const int bytes = static_cast<int>(value.size());
         db_.check(blob ? sqlite3_bind_blob(statement_, column, value.data(), bytes, SQLITE_STATIC)
                        : sqlite3_bind_text(statement_, column, value.data(), bytes, SQLITE_STATIC),
