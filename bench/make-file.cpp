@@ -24,12 +24,14 @@ namespace {
 
 constexpr char usage[] =
     "usage: make-file SIZE PATH [--seed N] [--text]\n"
-    "       make-file [SIZE] PATH --graph NODES [--seed N]\n"
+    "       make-file [SIZE] PATH --graph NODES [--sorted] [--seed N]\n"
     "  SIZE           bytes, or with a unit: K, M, G, KiB, MiB, GiB (all binary)\n"
     "  --seed N       the same seed gives the same content (default 1)\n"
     "  --text         printable lines instead of random bytes\n"
     "  --graph NODES  a graph for the pattern graph-walk; without SIZE it has 16\n"
-    "                 edges per node\n";
+    "                 edges per node; says where its parts lie\n"
+    "  --sorted       number the nodes by degree: what walks meet most comes first, in the\n"
+    "                 index and in the edges, so that a policy can name its place\n";
 
 struct Options {
     std::string path;
@@ -37,6 +39,7 @@ struct Options {
     std::uint64_t seed = 1;
     std::uint64_t nodes = 0; // 0: no graph
     bool text = false;
+    bool sorted = false; // the graph's nodes by degree
 };
 
 // A temporary file beside the target, renamed over it at the end.
@@ -133,8 +136,8 @@ void pad(AtomicFile& file, std::uint64_t written) {
     file.write(zeros.data(), zeros.size());
 }
 
-// Degrees fall off as rank^-0.6, ranks scattered over the nodes; targets are
-// Zipf-distributed: some nodes are met again and again, as in a social graph.
+// Degrees fall off as rank^-0.6, targets are Zipf-distributed: some nodes are met again and
+// again, as in a social graph. Ranks are scattered over the nodes, or are their numbers.
 void write_graph(AtomicFile& file, const Options& options) {
     const std::uint64_t n = options.nodes;
     GraphHeader header{graph_magic, n, 0, graph_alignment, 0};
@@ -148,7 +151,8 @@ void write_graph(AtomicFile& file, const Options& options) {
     std::vector<double> weight(n);
     double sum = 0;
     for (std::uint64_t i = 0; i < n; i++) {
-        weight[i] = std::pow(static_cast<double>(random.below(n) + 1), -0.6);
+        const std::uint64_t rank = options.sorted ? i : random.below(n);
+        weight[i] = std::pow(static_cast<double>(rank + 1), -0.6);
         sum += weight[i];
     }
     // one edge for each node, the rest by weight; rounding of the running sum
@@ -172,19 +176,25 @@ void write_graph(AtomicFile& file, const Options& options) {
     for (std::uint64_t left = header.edges; left > 0;) {
         const std::uint64_t count = std::min<std::uint64_t>(left, block.size());
         for (std::uint64_t i = 0; i < count; i++)
-            block[i] = static_cast<std::uint32_t>(popularity.scattered(random));
+            block[i] = static_cast<std::uint32_t>(options.sorted ? popularity.rank(random)
+                                                                 : popularity.scattered(random));
         file.write(block.data(), count * 4);
         left -= count;
     }
+    std::cout << "index: to byte " << header.edges_offset << " of "
+              << header.edges_offset + 4 * header.edges << '\n';
+    for (const std::uint64_t percent : {1, 10})
+        if (options.sorted)
+            std::cout << "edges of the first " << percent << " % of the nodes: to byte "
+                      << header.edges_offset + 4 * index[n * percent / 100] << '\n';
 }
 
 // false: bad usage
 bool parse_options(int argc, char** argv, Options& options) {
-    static const option longs[] = {{"seed", required_argument, nullptr, 's'},
-                                   {"graph", required_argument, nullptr, 'g'},
-                                   {"text", no_argument, nullptr, 't'},
-                                   {"help", no_argument, nullptr, 'h'},
-                                   {}};
+    static const option longs[] = {
+        {"seed", required_argument, nullptr, 's'}, {"graph", required_argument, nullptr, 'g'},
+        {"text", no_argument, nullptr, 't'},       {"sorted", no_argument, nullptr, 'o'},
+        {"help", no_argument, nullptr, 'h'},       {}};
     for (int c; (c = getopt_long(argc, argv, "h", longs, nullptr)) != -1;) {
         switch (c) {
         case 's':
@@ -196,6 +206,9 @@ bool parse_options(int argc, char** argv, Options& options) {
         case 't':
             options.text = true;
             break;
+        case 'o':
+            options.sorted = true;
+            break;
         case 'h':
             std::cout << usage;
             exit(0);
@@ -204,7 +217,8 @@ bool parse_options(int argc, char** argv, Options& options) {
         }
     }
     const int left = argc - optind;
-    if (left < (options.nodes ? 1 : 2) || left > 2 || (options.nodes && options.text))
+    if (left < (options.nodes ? 1 : 2) || left > 2 || (options.nodes && options.text) ||
+        (options.sorted && !options.nodes))
         return false;
     if (left == 2)
         options.size = number(argv[optind], "SIZE", std::uint64_t{1} << 50, true);

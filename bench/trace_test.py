@@ -100,6 +100,24 @@ class TraceTest(unittest.TestCase):
         self.assertTrue(190 <= len(hot) - 2000 <= 200, len(hot))
         self.assertEqual(accesses[2000], ("s", 0))
 
+    def test_hubs_of_a_sorted_graph_lie_in_front(self):
+        graph, plain = self.folder / "graph", self.folder / "plain"
+        for path, more in (graph, ["--sorted"]), (plain, []):
+            layout = subprocess.check_output(
+                [BUILD / "bench/make-file", "--graph", "200000", *more, path], text=True)
+        index = int(layout.split()[3]) // PAGE  # the same in both
+        pages = graph.stat().st_size // PAGE
+        shares = []
+        for path in graph, plain:
+            step = f'pattern = "graph-walk"\nfile = "{path.name}"\nwalks = 40\nsteps = 50\n'
+            _, accesses, _ = self.trace(self.bench(step, path), "--window", "32",
+                                        files=path.name)
+            edges = [page for _, page in accesses if page >= index]
+            # the first tenth of what is behind the index
+            hubs = [page for page in edges if page < index + (pages - index) // 10]
+            shares.append(len(hubs) / len(edges))
+        self.assertGreater(shares[0], 3 * shares[1])
+
     @unittest.skipUnless(shutil.which("rg"), "no ripgrep")
     def test_ripgrep_is_sequential(self):
         self.file("text", 1000, text=True)

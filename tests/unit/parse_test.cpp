@@ -322,7 +322,7 @@ TEST(Load, ShippedPolicies) {
         }
         ++files;
     }
-    EXPECT_GE(files, 13u);
+    EXPECT_GE(files, 17u);
 }
 
 } // namespace
