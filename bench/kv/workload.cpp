@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The table of workloads; see workload.hpp. The mixes of ycsb-* are those of YCSB's core
-// workloads (Cooper et al. 2010), read from its files workloads/workload[a-f].
+// workloads (Cooper et al. 2010).
 #include "workload.hpp"
 
 #include <algorithm>
