@@ -106,6 +106,8 @@ std::vector<FileSpec> read_files(const toml::table* table, const std::string& di
             section.choice("advice", {"none", "normal", "random", "sequential"}, 0));
         file.advice_call = section.choice("advice_call", {"libc", "raw"}, 0) == 0 ? Call::libc
                                                                                    : Call::raw;
+        file.lock_pages =
+            static_cast<std::uint64_t>(section.integer("lock", 0, std::int64_t{1} << 40, 0));
         section.finish();
         files.push_back(std::move(file));
     }

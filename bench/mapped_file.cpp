@@ -9,6 +9,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "error.hpp"
@@ -62,6 +63,13 @@ MappedFile::MappedFile(const FileSpec& spec) : path_(spec.path), page_size_(page
     data_ = static_cast<std::uint8_t*>(data);
     if (spec.advice != Advice::none && advise(spec, data_, bytes_) < 0) {
         Error error = Error::of_errno(who + ": madvise");
+        munmap(data_, bytes_);
+        throw error;
+    }
+    const std::uint64_t locked = std::min(bytes_, spec.lock_pages * page_size_);
+    if (locked && mlock2(data_, locked, MLOCK_ONFAULT) < 0) {
+        Error error = Error::of_errno(who + ": mlock2 of " + std::to_string(locked) +
+                                      " bytes (HINT: ulimit -l)");
         munmap(data_, bytes_);
         throw error;
     }

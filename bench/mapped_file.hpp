@@ -21,6 +21,7 @@ struct FileSpec {
     Sharing sharing = Sharing::shared;
     Advice advice = Advice::none; // none: no madvise call at all
     Call advice_call = Call::libc; // raw: by syscall(2), which no preloaded library sees
+    std::uint64_t lock_pages = 0; // locked from the start of the file, as they are touched
 };
 
 std::size_t page_size();
