@@ -49,7 +49,7 @@ def number(value, decimals=0):
     return f"{value:,.{decimals}f}".replace(",", " ")
 
 
-def _text(x, y, css, content, anchor="middle", extra=""):
+def text_at(x, y, css, content, anchor="middle", extra=""):
     return (f'<text x="{x:.1f}" y="{y:.1f}" class="{css}" text-anchor="{anchor}"{extra}>'
             f"{escape(content)}</text>")
 
@@ -62,12 +62,12 @@ def _axes(chart, marks, y_of):
         y = y_of(mark)
         parts.append(f'<line x1="{LEFT}" x2="{chart.width - RIGHT}" y1="{y:.1f}" y2="{y:.1f}" '
                      f'class="{"axis" if mark == 0 else "grid"}"/>')
-        parts.append(_text(LEFT - 6, y + 4, "tick", number(mark, digits), "end"))
+        parts.append(text_at(LEFT - 6, y + 4, "tick", number(mark, digits), "end"))
     middle = (TOP + chart.height - BOTTOM) / 2
-    parts.append(_text(13, middle, "title", chart.y_title,
+    parts.append(text_at(13, middle, "title", chart.y_title,
                        extra=f' transform="rotate(-90 13 {middle:.1f})"'))
     if chart.x_title:
-        parts.append(_text((LEFT + chart.width - RIGHT) / 2, chart.height - 8, "title",
+        parts.append(text_at((LEFT + chart.width - RIGHT) / 2, chart.height - 8, "title",
                            chart.x_title))
     return parts
 
@@ -79,7 +79,7 @@ def _bars(chart, y_of):
     bar = group / max(1, len(chart.series))
     for i, category in enumerate(chart.categories):
         left = LEFT + slot * i + (slot - group) / 2
-        parts.append(_text(LEFT + slot * (i + 0.5), chart.height - BOTTOM + 16, "tick", category))
+        parts.append(text_at(LEFT + slot * (i + 0.5), chart.height - BOTTOM + 16, "tick", category))
         for j, series in enumerate(chart.series):
             value = series.values[i]
             x = left + bar * j
@@ -93,7 +93,7 @@ def _bars(chart, y_of):
                          f'width="{bar - 3:.1f}" height="{height:.1f}" rx="1.5" '
                          f'class="{series.css}"><title>{escape(series.name)}, '
                          f"{escape(category)}: {label}</title></rect>")
-            parts.append(_text(x + bar / 2, bottom - height - 4, "value", label))
+            parts.append(text_at(x + bar / 2, bottom - height - 4, "value", label))
     return parts
 
 

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where the measurements run: in the VM, started for each workload with its data as the disk,
+or natively. Also what is to be said of that machine, and of this code."""
+import json
+import os
+import platform
+import subprocess
+import sys
+
+from lab.system import LRU_SWITCH, Failure
+
+
+def call(command, **more):
+    done = subprocess.run([str(part) for part in command], check=False, stdout=subprocess.PIPE,
+                          text=True, **more)
+    if done.returncode:
+        raise Failure(f"{command[0]} ended with status {done.returncode}, see above")
+    return done.stdout
+
+
+def commit(repo):
+    """Names the code whose results these are."""
+    git = ["git", "-C", str(repo)]
+    try:
+        name = subprocess.run([*git, "rev-parse", "--short=12", "HEAD"], check=True,
+                              capture_output=True, text=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    clean = subprocess.run([*git, "diff", "--quiet", "HEAD", "--"], check=False).returncode == 0
+    return name if clean else f"{name}-modified"
+
+
+def own_command(repo, build, workload, parts, options):
+    command = [repo / "bench/run", "--guest", workload.name, "--parts", json.dumps(parts),
+               "--repetitions", options.repetitions, "--arms", ",".join(options.arms),
+               "--build", build]
+    return [str(part) for part in command] + (["--quick"] if options.quick else [])
+
+
+def stream(command):
+    """The dicts that the command prints, one a line, as they come."""
+    with subprocess.Popen([str(part) for part in command], stdout=subprocess.PIPE, text=True) as guest:
+        for line in guest.stdout:
+            try:
+                yield json.loads(line)
+            except ValueError:
+                sys.stderr.write(line)
+    if guest.returncode:
+        raise Failure(f"the measurement ended with status {guest.returncode}, see above")
+
+
+class Vm:
+    """scripts/vm, with the kernel side loaded by the arm that needs it."""
+    as_folder = False
+
+    def __init__(self, repo, build, options):
+        self.repo, self.build, self.options = repo, build, options
+        self.base = [repo / "scripts/vm", "--disk-model", options.disk]
+        if options.kernel != "stock":
+            self.base += ["--kernel", options.kernel]
+
+    def describe(self):
+        return json.loads(call([*self.base, "--describe"])) | {"where": "vm"}
+
+    def run(self, workload, data, parts):
+        module = call([self.repo / "scripts/build-module"]).strip()
+        yield from stream([*self.base, "--no-load", "--disk", data, "--timeout", "7200", "--",
+                           *own_command(self.repo, self.build, workload, parts, self.options),
+                           "--module", module, "--data", "/scratch"])
+
+
+class Native:
+    """This machine, as root, with PagePatrol loaded already."""
+    as_folder = True
+
+    def __init__(self, repo, build, options):
+        self.repo, self.build, self.options = repo, build, options
+        if os.geteuid() != 0:
+            raise Failure("--native needs root: it makes memory cgroups and drops caches")
+        if not LRU_SWITCH.exists():
+            raise Failure(f"--native: no {LRU_SWITCH}: this kernel can't switch to MGLRU")
+
+    def describe(self):
+        pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        return {"kernel": platform.release(), "accelerator": "none", "cpus": os.cpu_count(),
+                "memory_bytes": pages, "disk": {"model": "its own"}, "where": "native"}
+
+    def run(self, workload, data, parts):
+        before = LRU_SWITCH.read_text().strip()
+        try:
+            yield from stream([*own_command(self.repo, self.build, workload, parts, self.options),
+                               "--data", data])
+        finally:
+            LRU_SWITCH.write_text("y" if int(before, 16) & 1 else "n")

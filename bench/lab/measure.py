@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One repetition of one arm: a fresh memory cgroup, cold caches, the jobs, and what the kernel
+counted meanwhile. And all of a workload: the arms in turn, repetition by repetition. Runs
+where the measurement is, as root."""
+import os
+import subprocess
+import time
+
+from lab import residency
+from lab.cgroup import memory_cgroup, run_together
+from lab.system import (PAGE, Failure, difference, disk_counts, drop_caches, numbers, switch_lru)
+
+# of the cgroup's memory.stat; those that grow only
+STAT = ("pgfault", "pgmajfault", "pgscan", "pgsteal", "pgactivate", "pgdeactivate",
+        "workingset_refault_file", "workingset_activate_file")
+
+
+def stat_of(cgroup):
+    found = numbers(cgroup / "memory.stat")
+    return {key: found[key] for key in STAT if key in found}
+
+
+def stall_seconds(cgroup):
+    """How long everything in the cgroup waited for memory (PSI); None without it."""
+    try:
+        full = (cgroup / "memory.pressure").read_text().splitlines()[1]
+    except (OSError, IndexError):
+        return None
+    return int(full.rpartition("total=")[2]) / 1e6
+
+
+def cpu_seconds(cgroup):
+    return numbers(cgroup / "cpu.stat")["usage_usec"] / 1e6
+
+
+def warm_programs(passes, arm, workload, options):
+    """Programs and libraries are on another file system: not part of what is measured."""
+    seen = set()
+    for job in (job for jobs in passes for job in jobs):
+        command = [str(part) for part in job.command]
+        if command[0] not in seen:
+            seen.add(command[0])
+            changed = arm.change(job, workload, options)
+            prefix = changed.command[:max(0, len(changed.command) - len(job.command))]
+            subprocess.run([*map(str, prefix), command[0], "--help"], stdin=subprocess.DEVNULL,
+                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+
+
+def run_passes(workload, arm, cgroup, passes, options):
+    results = []
+    for jobs in passes:
+        disk, start = disk_counts(options.data), time.monotonic()
+        outcomes = run_together(cgroup, [arm.change(job, workload, options) for job in jobs])
+        results.append({"seconds": time.monotonic() - start, "outcomes": outcomes,
+                        "disk": difference(disk_counts(options.data), disk)})
+    return results
+
+
+def total(results):
+    """The numbers that every run has, over all passes."""
+    outcomes = [outcome for result in results for outcome in result["outcomes"]]
+    return {
+        "seconds": sum(result["seconds"] for result in results),
+        "user_seconds": sum(outcome.user_seconds for outcome in outcomes),
+        "system_seconds": sum(outcome.system_seconds for outcome in outcomes),
+        "major_faults": sum(outcome.major_faults for outcome in outcomes),
+        "minor_faults": sum(outcome.minor_faults for outcome in outcomes),
+        "disk_bytes": sum(result["disk"]["bytes_read"] for result in results),
+        "disk_reads": sum(result["disk"]["reads"] for result in results),
+        "disk_busy_seconds": sum(result["disk"]["busy_ms"] for result in results) / 1e3,
+        "pass_seconds": [round(result["seconds"], 3) for result in results],
+        "pass_disk_bytes": [result["disk"]["bytes_read"] for result in results],
+    }
+
+
+def measure_once(workload, arm, options, sampler=None):
+    """(the run's numbers, the programs' answer)"""
+    passes = workload.passes(options)
+    switch_lru(arm.lru)
+    name = f"bench-{workload.name}-{arm.method}-{os.getpid()}"
+    with memory_cgroup(name, workload.limit(options)) as cgroup, arm.prepared(options):
+        # vmtouch and its like change what change() gives only inside of around()
+        with arm.around(workload, cgroup, options) as said:
+            drop_caches()
+            warm_programs(passes, arm, workload, options)
+            before = stat_of(cgroup)
+            if sampler:
+                sampler.start()
+            try:
+                results = run_passes(workload, arm, cgroup, passes, options)
+            finally:
+                if sampler:
+                    sampler.stop()
+        run = total(results)
+        # what was read to be locked is read from the disk as well, if before the clock ran
+        run["disk_bytes"] += said.get("locked_bytes", 0)
+        run["memory_stat"] = difference(stat_of(cgroup), before)
+        run["cpu_seconds"] = cpu_seconds(cgroup)
+        run["memory_stall_seconds"] = stall_seconds(cgroup)
+    run["metrics"] = workload.read(results, options)
+    accesses = workload.accesses(options)
+    if accesses:
+        run["accesses"] = accesses
+        run["hit_ratio"] = max(0.0, 1 - run["disk_bytes"] / (accesses * PAGE))
+    return run | said, workload.answer(results)
+
+
+def measure(workload, arms, repetitions, options):
+    """Yields what there is to say, as dicts with the key "kind": "refused", "run", "picture".
+    The arms take turns, and each repetition begins with another one."""
+    able = []
+    for arm in arms:
+        reason = arm.refuses(workload)
+        if reason:
+            yield {"kind": "refused", "arm": arm.name, "reason": reason}
+        else:
+            able.append(arm)
+    answers = {}
+    for repetition in range(repetitions):
+        turn = repetition % max(1, len(able))
+        for arm in able[turn:] + able[:turn]:
+            run, answer = measure_once(workload, arm, options)
+            answers.setdefault(answer, arm.name)
+            if len(answers) > 1:
+                raise Failure(f"{workload.name}: {arm.name} did not get the result that "
+                              f"{next(iter(answers.values()))} got")
+            yield {"kind": "run", "arm": arm.name, "repetition": repetition + 1} | run
+    if workload.pictured:
+        for arm in (arm for arm in able if arm.method in ("default", "pagepatrol")):
+            sampler = residency.Sampler({title: options.data / path for title, path
+                                         in workload.pictured.items()})
+            measure_once(workload, arm, options, sampler)
+            yield {"kind": "picture", "arm": arm.name} | sampler.picture()

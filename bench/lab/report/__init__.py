@@ -1,0 +1,7 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The page and the table that bench/run makes of results.json. It computes medians and ratios,
+measures nothing, and says only what the numbers say."""
+from lab.report.page import page
+from lab.report.table import text
+
+__all__ = ("page", "text")

@@ -1,0 +1,220 @@
+# SPDX-License-Identifier: Apache-2.0
+"""report.html: one page that needs nothing from outside."""
+from html import escape
+from pathlib import Path
+
+from svg import number
+
+from lab import results, targets
+from lab.report import charts, names, table
+
+BENCH = Path(__file__).resolve().parents[2]
+# of latencies: the share of requests that took longer
+TAILS = ((0.5, "50 %"), (0.1, "90 %"), (0.01, "99 %"), (0.001, "99.9 %"), (0.0001, "99.99 %"))
+
+
+def metric_bars(found):
+    metric = found["primary"]
+    rows = []
+    for arm in found["arms"]:
+        value = results.summary(found, arm["arm"], metric["key"])
+        rows.append(charts.Bar(
+            names.arm(arm), names.css(arm), value and value.median, value and value.low,
+            value and value.high, f"not here: {arm['refused']}" if arm["refused"] else ""))
+    better = "more" if metric["higher_is_better"] else "less"
+    return charts.bars(f"{metric['title'].capitalize()}, {metric['unit']} ({better} is better)", rows,
+                       metric["unit"], metric["decimals"])
+
+
+def hit_bars(found):
+    if not found["optimum"]:
+        return ""
+    best = 100 * found["optimum"]["hit_ratio"]
+    rows = []
+    for arm in found["arms"]:
+        value = results.summary(found, arm["arm"], "hit_ratio")
+        if value:
+            rows.append(charts.Bar(names.arm(arm), names.css(arm), 100 * value.median,
+                                   100 * value.low, 100 * value.high))
+    if not rows:
+        return ""
+    return charts.bars("Share of the pages asked for that did not come from the disk (more is better)",
+                       rows, "%", 1, (best, f"optimum (Belady): {number(best, 1)} %"))
+
+
+def latency_curves(found):
+    lines = []
+    for arm in found["arms"]:
+        if arm["method"] not in ("default", "pagepatrol"):
+            continue
+        merged = {}
+        for run in arm["runs"]:
+            for nanoseconds, count in run.get("metrics", {}).get("latency_histogram", ()):
+                merged[nanoseconds] = merged.get(nanoseconds, 0) + count
+        total, passed, points = sum(merged.values()), 0, []
+        for nanoseconds in sorted(merged):
+            tail = 1 - passed / total
+            if TAILS[-1][0] <= tail <= TAILS[0][0]:
+                points.append((1 / tail, nanoseconds / 1e6))
+            passed += merged[nanoseconds]
+        if len(points) > 1:
+            lines.append(charts.Curve(names.arm(arm), names.css(arm), points))
+    if not lines:
+        return ""
+    return charts.curves("Latency of the look-ups, milliseconds, by the share that was faster", lines,
+                         [(1 / tail, name) for tail, name in TAILS], "share of look-ups", "ms")
+
+
+def residency_maps(found):
+    maps = []
+    for picture in found["pictures"]:
+        arm = results.arm_of(found, picture["arm"])
+        for file in picture["files"]:
+            maps.append((file["title"], charts.residency(
+                f"{file['title']}: {names.arm(arm)}", picture["times"], file["samples"])))
+    if not maps:
+        return ""
+    maps.sort(key=lambda pair: pair[0])
+    return ('<p>What is in memory, over time: each map is one file, from its start (top) to its end, '
+            "the darker the more of that part. From runs of their own, which are in no table.</p>"
+            f'<div class="charts">{"".join(svg for _, svg in maps)}</div>')
+
+
+def sentence(found):
+    """What came out, in words: against the default of the same LRU."""
+    metric, said = found["primary"], []
+    for lru in targets.LRUS:
+        ours = results.ratio(found, f"pagepatrol/{lru}", f"default/{lru}", metric["key"])
+        if ours:
+            text = f"<b>{names.times(ours.median)}</b> the default's on {names.LRU[lru]}"
+            if ours.count > 1:
+                text += f" ({ours.low:.2f}-{ours.high:.2f})"
+            said.append(text)
+    if not said:
+        return ""
+    text = f"With PagePatrol, {escape(metric['title'])} is {' and '.join(said)}."
+    best = found["optimum"] and found["optimum"]["hit_ratio"]
+    shares = []
+    for lru in targets.LRUS:
+        hit = results.summary(found, f"pagepatrol/{lru}", "hit_ratio")
+        if hit and best:
+            shares.append(f"<b>{names.percent(hit.median / best)}</b> on {names.LRU[lru]}")
+    if shares:
+        text += f" Of the optimum's hit ratio it reaches {' and '.join(shares)}."
+    return f'<p class="seen">{text}</p>'
+
+
+def code(text):
+    """`words` in the workloads' texts."""
+    parts = escape(text).split("`")
+    return "".join(f"<code>{part}</code>" if i % 2 else part for i, part in enumerate(parts))
+
+
+def comparison(found):
+    limits = (f"Memory limit {names.mebibytes(found['limit_bytes'])}, data "
+              f"{names.mebibytes(found['data_bytes'])}, {escape(names.disk(found['machine']))}"
+              + (f", policy <code>{escape(found['policy'])}</code>" if found["policy"] else "") + ".")
+    failed = (f'<p class="failed">This comparison failed: {escape(found["failure"])}</p>'
+              if found["failure"] else "")
+    pictures = "".join((metric_bars(found), hit_bars(found), latency_curves(found)))
+    return (f"<section><h2>{escape(found['title'])} <small>{escape(names.disk(found['machine']))}</small>"
+            f"</h2><p>{code(found['text'])}</p><p class=\"soft\">{limits}</p>{failed}{sentence(found)}"
+            f'<div class="charts">{pictures}</div>{table.html(found)}{residency_maps(found)}</section>')
+
+
+def overview(found):
+    rows = []
+    for one in found["comparisons"]:
+        metric = one["primary"]
+        for lru in targets.LRUS:
+            ours = results.ratio(one, f"pagepatrol/{lru}", f"default/{lru}", metric["key"])
+            if ours:
+                disk = one["machine"]["disk"]["model"]
+                rows.append(charts.Bar(f"{one['workload']}, {disk}, {lru}",
+                                       "policy second" if lru == "classic" else "policy",
+                                       ours.median, ours.low, ours.high))
+    if not rows:
+        return ""
+    return charts.bars("With PagePatrol, times the default of the same LRU (more is better)", rows, "×", 2,
+                       (1.0, "the default"), label_width=270)
+
+
+def target_table(found):
+    rows = []
+    for verdict in found.get("targets", []):
+        sign = "≥" if verdict["at_least"] else "≤"
+        met = "met" if verdict["met"] else "missed"
+        rows.append(f'<tr class="{met}"><td>{escape(verdict["workload"])}</td><td>{escape(verdict["disk"])}'
+                    f'</td><td>{escape(names.LRU[verdict["lru"]])}</td><td class="what">'
+                    f'{escape(verdict["what"])}</td><td>{sign} {verdict["bound"]:g}</td>'
+                    f'<td>{verdict["value"]:.3f}</td><td>{met}</td></tr>')
+    if not rows:
+        return ""
+    return ('<section><h2>Targets</h2><div class="scroll"><table class="targets"><thead><tr><th>workload'
+            "</th><th>disk</th><th>LRU</th><th>what</th><th>target</th><th>measured</th><th></th></tr>"
+            f"</thead><tbody>{''.join(rows)}</tbody></table></div></section>")
+
+
+def arms_section(found):
+    about = {}
+    for one in found["comparisons"]:
+        for arm in one["arms"]:
+            about.setdefault(arm["method"], arm["about"])
+    items = "".join(f"<dt>{escape(names.METHODS[method])}</dt><dd>{code(text)}</dd>"
+                    for method, text in about.items())
+    return f"<section><h2>The alternatives</h2><dl>{items}</dl></section>"
+
+
+def machine_text(machine):
+    disk = machine["disk"]
+    text = f"{escape(machine['kernel'])}, {machine['cpus']} processors, {names.mebibytes(machine['memory_bytes'])}"
+    if machine["where"] != "vm":
+        return text + ", not in a virtual machine"
+    text += f", QEMU ({escape(machine['accelerator'])})"
+    if disk.get("bytes_per_second"):
+        text += (f"; {escape(names.disk(machine))}: {number(disk['bytes_per_second'] / 1e6)} MB/s and "
+                 f"{number(disk['requests_per_second'])} requests/s")
+        if disk["slowdown"] != 1:
+            text += (f", which is the real one's divided by {disk['slowdown']}, as emulated processors "
+                     "are slower by about as much")
+    return text
+
+
+def method_section(found):
+    machines = []
+    for one in found["comparisons"]:
+        text = machine_text(one["machine"])
+        if text not in machines:
+            machines.append(text)
+    items = "".join(f"<li>{text}</li>" for text in machines)
+    return f"""<section><h2>How it was measured</h2><ul>{items}</ul>
+<p>All arms of a comparison ran in one boot, in turn, repetition by repetition, each in a fresh memory
+cgroup after dropping all caches; the LRU was switched between them. Figures are medians, in brackets
+the lowest and the highest repetition; ratios are those of medians within one comparison. PagePatrol's
+kernel side was loaded for its own arms alone. All arms gave the same results (checksums, matches).</p>
+<p>Under emulation times are good for ratios only, and these as far as the disk's speed is scaled as the
+processors' is; counts (bytes, faults) are exact. Bytes are those of the disk's own counter, what was
+read to be locked beforehand (<code>vmtouch -l</code>) included. Hit ratio: 1 less the pages read from
+disk, read-ahead included, by the pages asked for. The optimum is Belady's for the same accesses, with
+all of the limit for pages of files, which no program has: its own memory is part of the limit.
+Refaults: pages read again soon after they had been dropped (workingset_refault_file).</p></section>"""
+
+
+def page(found):
+    style = (BENCH / "report.css").read_text() + (Path(__file__).parent / "style.css").read_text()
+    kernels = ", ".join(sorted({one["machine"]["kernel"] for one in found["comparisons"]}))
+    quick = (" This was a short run (<code>--quick</code>): fewer workloads, arms and passes."
+             if found["quick"] else "")
+    sections = "".join(map(comparison, found["comparisons"]))
+    return f"""<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"/><title>PagePatrol: benchmarks</title>
+<meta name="viewport" content="width=device-width, initial-scale=1"/><style>
+{style}</style></head><body>
+<h1>PagePatrol: what it gives over what you have</h1>
+<p>Unmodified programs on the same kernel with the same memory limit: by default, with what else one
+could do, and with PagePatrol and the shipped policy.{quick}</p>
+<p class="soft">Kernel {escape(kernels)} · commit {escape(found["commit"])} · {escape(found["when"])}</p>
+<div class="charts">{overview(found)}</div>
+{target_table(found)}{sections}{arms_section(found)}{method_section(found)}
+</body></html>
+"""

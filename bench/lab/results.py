@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""results.json: what bench/run found, raw, with where and how. Keys are only ever added; what can
+be computed from others (medians, ratios, verdicts) is not in it but for the targets."""
+import json
+
+from lab import stats
+
+FORMAT = 1
+
+
+def begin(commit, when, quick):
+    return {"format": FORMAT, "commit": commit, "when": when, "quick": quick, "comparisons": []}
+
+
+def comparison(workload, machine, options, optimum):
+    """One workload on one machine (disk), all arms: measured in one go."""
+    def told(metric):
+        return {"key": metric.key, "title": metric.title, "unit": metric.unit,
+                "higher_is_better": metric.higher_is_better, "decimals": metric.decimals}
+    return {
+        "workload": workload.name, "title": workload.title, "text": workload.text,
+        "machine": machine, "limit_bytes": workload.limit(options),
+        "data_bytes": workload.data_bytes(options), "policy": workload.policy or None,
+        "primary": told(workload.primary), "metrics": [told(m) for m in workload.metrics],
+        "optimum": optimum, "arms": [], "pictures": [], "failure": None}
+
+
+def add(found, said, about):
+    """Takes one dict that measure() yielded into a comparison."""
+    kind, name = said.pop("kind"), said["arm"]
+    if kind == "picture":
+        found["pictures"].append(said)
+        return
+    arm = arm_of(found, name)
+    if arm is None:
+        method, lru = name.split("/")
+        arm = {"arm": name, "method": method, "lru": lru, "about": about[name], "refused": None,
+               "runs": []}
+        found["arms"].append(arm)
+    if kind == "refused":
+        arm["refused"] = said["reason"]
+    else:
+        del said["arm"]
+        arm["runs"].append(said)
+
+
+def arm_of(found, name):
+    return next((arm for arm in found["arms"] if arm["arm"] == name), None)
+
+
+def get(run, key):
+    """A number of a run, wherever it is; None if it has none."""
+    for place in (run, run.get("metrics", {}), run.get("memory_stat", {})):
+        if key in place:
+            return place[key]
+    return None
+
+
+def values(found, name, key):
+    arm = arm_of(found, name)
+    return [get(run, key) for run in arm["runs"]] if arm else []
+
+
+def summary(found, name, key):
+    return stats.summary(values(found, name, key))
+
+
+def ratio(found, name, base, key):
+    """How many times the value of `base` is that of `name`."""
+    return stats.ratio(values(found, name, key), values(found, base, key))
+
+
+def better_default(found):
+    """The name of the default arm with the better primary metric, or None."""
+    key, higher = found["primary"]["key"], found["primary"]["higher_is_better"]
+    known = [(value.median, arm["arm"]) for arm in found["arms"] if arm["method"] == "default"
+             and (value := summary(found, arm["arm"], key))]
+    return (max if higher else min)(known)[1] if known else None
+
+
+def load(path):
+    results = json.loads(path.read_text())
+    if results.get("format") != FORMAT:
+        raise ValueError(f"{path}: format {results.get('format')}, this reads {FORMAT}")
+    return results

@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The access patterns of pp-bench, by its configs in bench/configs: the microbenchmarks, and the
+loop over weights larger than memory. pp-bench counts its own bytes and hot faults."""
+import dataclasses
+import json
+
+from lab.cgroup import Job
+from lab.system import MIB, PAGE
+from lab.workload import Dataset, Metric, Workload
+
+# of the limit: what the advice arm locks where all of a file does not fit
+LOCKED_SHARE = 0.85
+
+
+def make_patterns(folder, tools):
+    for name, size, seed in (("hot", "64M", 1), ("scan", "200M", 2), ("data", "64M", 4)):
+        tools.make_file(size, folder / name, "--seed", seed)
+
+
+def make_model(folder, tools):
+    # named as weights are
+    tools.make_file("137M", folder / "model.gguf", "--seed", 3)
+
+
+PATTERNS = Dataset("patterns", "512M", make_patterns)
+MODEL = Dataset("model", "256M", make_model)
+
+
+class Pattern(Workload):
+    """One step of one config."""
+    dataset = PATTERNS
+    config, limit_mib, files = "", 0, ("data",)
+    settings = {}  # key: value of --set, beside dir
+    advice = {}  # the same, for the arm `advice`
+    primary = Metric("throughput", "pages read", "1/s", decimals=0)
+
+    def used(self, options):
+        return self.files
+
+    def limit(self, options):
+        return self.limit_mib * MIB
+
+    def configured(self, options):  # pylint: disable=unused-argument
+        return self.settings
+
+    def passes(self, options):
+        settings = {"dir": options.data} | self.configured(options)
+        return [[Job([options.build / "bench/pp-bench", options.repo / f"bench/configs/{self.config}.toml",
+                      *(f"--set={key}={value}" for key, value in settings.items()),
+                      "--json", "-"], name="pp-bench")]]
+
+    def advised(self, job, options):
+        return dataclasses.replace(job, command=job.command + [
+            f"--set={key}={value}" for key, value in self.advice.items()])
+
+    @staticmethod
+    def step(passes):
+        return json.loads(passes[0]["outcomes"][0].output)["steps"][0]
+
+    def read(self, passes, options):
+        step = self.step(passes)
+        values = {"throughput": step["accesses"] / step["seconds"]}
+        if step["hot_accesses"]:
+            values["hot_share"] = 100 * step["hot_major_faults"] / step["hot_accesses"]
+        return values
+
+    def answer(self, passes):
+        return str(self.step(passes)["checksum"])
+
+
+HOT_SHARE = Metric("hot_share", "hot accesses that waited for the disk", "%", False, 2)
+
+
+class HotAndScan(Pattern):
+    name, title, config, limit_mib = "hot-and-scan", "Hot pages beside a scan", "hot-and-scan", 96
+    text = ("One process reads 64 MiB at random and scans 200 MiB from start to end in between, with "
+            "96 MiB of memory.")
+    policy, metrics, files = "hot-and-scan.toml", (HOT_SHARE,), ("hot", "scan")
+    pictured = {"hot file (64 MiB)": "hot", "scanned file (200 MiB)": "scan"}
+    advice = {"files.hot.lock": 64 * MIB // PAGE, "files.scan.advice": "sequential"}
+
+    def configured(self, options):
+        return {"step.hot-and-scan.passes": 1 if options.quick else 2}
+
+    def locked(self, options):
+        return [("", [options.data / "hot"])]
+
+
+class Model(Pattern):
+    name, title, config, limit_mib = "model", "Weights larger than memory", "loop", 96
+    text = ("A mapped file of 137 MiB is read from start to end, again and again, with 96 MiB of memory, "
+            "as a program does that runs a model which does not fit.")
+    dataset, policy, effects = MODEL, "model.toml", ("dropped",)
+    files = ("model.gguf",)
+    pictured = {"weights (137 MiB)": "model.gguf"}
+    advice = {"files.loop.lock": int(LOCKED_SHARE * 96 * MIB) // PAGE}
+
+    def configured(self, options):
+        return {"files.loop.path": "model.gguf", "step.loop.passes": self.count(options)}
+
+    @staticmethod
+    def count(options):
+        return 4 if options.quick else 10
+
+    def locked(self, options):
+        return [(f"0-{int(LOCKED_SHARE * self.limit(options))}", [options.data / "model.gguf"])]
+
+    def accesses(self, options):
+        return self.count(options) * self.data_pages(options)
+
+    def trace(self, options):
+        pages = self.data_pages(options)
+        return (page for _ in range(self.count(options)) for page in range(pages))
+
+
+class Micro(Pattern):
+    """A pattern in one file of 64 MiB, in 24 MiB of memory."""
+    limit_mib = 24
+    policy = ""
+    not_policed = "no shipped policy is about it"
+    not_advised = "no advice fits"
+
+
+class Sequential(Micro):
+    name, title, config = "micro-sequential", "Microbenchmark: runs with gaps", "sequential"
+    text = "Reads 8 pages, skips 24, to the end of the file, twice."
+    advice = {"files.data.advice": "random"}
+
+
+class CyclicBurst(Micro):
+    name, title, config = "micro-cyclic-burst", "Microbenchmark: a moving window", "cyclic-burst"
+    text = "Reads a window of 4 MiB twice and moves it by 1 MiB."
+    advised = None
+    not_advised = "LRU is right here, and read-ahead is as it should be"
+
+
+class RandomRegion(Micro):
+    name, title, config = "micro-random-region", "Microbenchmark: random regions", "random-region"
+    text = "Random accesses within 5 % of the file, then within another 5 %."
+    advice = {"files.data.advice": "random"}
+
+
+class Reaccess(Micro):
+    name, title, config = "micro-reaccess", "Microbenchmark: forward, and back at times", "reaccess"
+    text = "Moves forward and, after each fourth page, reads one of the last 4096 again."
+    metrics = (HOT_SHARE,)
+    advised = None
+    not_advised = "LRU is right here, and read-ahead is as it should be"

@@ -1,0 +1,191 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""bench/run's parts that need no VM: statistics, targets, the plan, the optimum, the report on
+made-up results. Usage: lab_test.py PP-BELADY
+"""
+import copy
+import sys
+import tempfile
+import types
+import unittest
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(Path(__file__).parent))
+# pylint: disable=wrong-import-position
+from lab import optimum, plan, report, residency, results, stats, targets  # noqa: E402
+from lab.arms import METHODS  # noqa: E402
+from lab.report import names  # noqa: E402
+
+MIB = 1 << 20
+REPO = Path(__file__).resolve().parent.parent
+BELADY = Path()
+MACHINE = {"kernel": "6.12.1-test", "accelerator": "tcg", "cpus": 2, "memory_bytes": 2 << 30,
+           "where": "vm", "disk": {"model": "sata", "slowdown": 20, "bytes_per_second": 28000000,
+                                   "requests_per_second": 2600}}
+
+
+def run(throughput, hit, **metrics):
+    return {"repetition": 1, "seconds": 2.0, "cpu_seconds": 1.0, "disk_bytes": 3 * MIB,
+            "major_faults": 4, "memory_stat": {"workingset_refault_file": 5}, "hit_ratio": hit,
+            "metrics": {"throughput": throughput} | metrics}
+
+
+def arm(name, *runs, refused=None):
+    method, lru = name.split("/")
+    return {"arm": name, "method": method, "lru": lru, "about": "about `it`", "refused": refused,
+            "runs": list(runs)}
+
+
+def sample():
+    found = results.begin("abc123", "2000-01-01 00:00 UTC", True)
+    workload = plan.WORKLOADS["search-large"]
+    options = types.SimpleNamespace(quick=True, parts={
+        "first": {"bytes": 100 * MIB, "pages": 25600}, "second": {"bytes": 1, "pages": 1}})
+    best = {"capacity": 17920, "accesses": 100, "pages": 10, "optimal_misses": 44, "lru_misses": 100,
+            "hit_ratio": 0.56, "lru_hit_ratio": 0.0}
+    one = results.comparison(workload, MACHINE, options, best)
+    one["arms"] = [
+        arm("default/classic", run(10, 0), run(12, 0), run(11, 0)),
+        arm("default/mglru", run(20, 0.1), run(20, 0.1), run(20, 0.1)),
+        arm("advice/mglru", refused="the program is <not> ours"),
+        arm("pagepatrol/classic", run(30, 0.55), run(33, 0.54), run(36, 0.55)),
+        arm("pagepatrol/mglru", run(19, 0.5), run(19, 0.5), run(19, 0.5))]
+    one["pictures"] = [{"arm": "pagepatrol/mglru", "times": [0.25, 0.5], "files": [
+        {"title": "a <file>", "bytes": 4096, "samples": [[0, 50], [100, 100]]}]}]
+    found["comparisons"] = [one]
+    found["targets"] = targets.judge(found["comparisons"])
+    return found
+
+
+class Stats(unittest.TestCase):
+    def test_summary(self):
+        self.assertEqual(stats.summary([3, 1, 2]), stats.Summary(2, 1, 3, 3))
+        self.assertIsNone(stats.summary([]))
+        self.assertIsNone(stats.summary([1, None]))
+
+    def test_ratio_is_of_medians_its_range_of_pairs(self):
+        ratio = stats.ratio([30, 33, 36], [10, 12, 11])
+        self.assertEqual(ratio.median, 3)
+        self.assertEqual((ratio.low, ratio.count), (2.75, 3))
+        self.assertAlmostEqual(ratio.high, 36 / 11)
+        self.assertIsNone(stats.ratio([1], []))
+        self.assertIsNone(stats.ratio([1], [0]))
+
+
+class Targets(unittest.TestCase):
+    def verdict(self, lru, what):
+        return next(v for v in sample()["targets"] if v["lru"] == lru and what in v["what"])
+
+    def test_ratio(self):
+        self.assertEqual(self.verdict("classic", "times")["value"], 3)
+        self.assertTrue(self.verdict("classic", "times")["met"])
+        self.assertFalse(self.verdict("mglru", "times")["met"])
+
+    def test_share_of_the_optimum(self):
+        self.assertTrue(self.verdict("classic", "optimum")["met"])
+        self.assertAlmostEqual(self.verdict("mglru", "optimum")["value"], 0.5 / 0.56)
+
+    def test_harm_is_against_the_better_default(self):
+        self.assertEqual(results.better_default(sample()["comparisons"][0]), "default/mglru")
+        self.assertEqual(self.verdict("classic", "better")["value"], 1.65)
+        self.assertEqual(self.verdict("mglru", "better")["value"], 0.95)
+        self.assertFalse(self.verdict("mglru", "better")["met"])
+
+    def test_what_was_not_measured_has_no_verdict(self):
+        found = sample()["comparisons"]
+        found[0]["arms"] = found[0]["arms"][:2]
+        self.assertEqual(targets.judge(found), [])
+
+
+class Results(unittest.TestCase):
+    def test_what_measure_says_is_taken_in(self):
+        one = {"arms": [], "pictures": []}
+        about = {"default/mglru": "x", "advice/mglru": "y"}
+        results.add(one, {"kind": "refused", "arm": "advice/mglru", "reason": "because"}, about)
+        for number in (1, 2):
+            results.add(one, {"kind": "run", "arm": "default/mglru", "repetition": number} | run(number, 0),
+                        about)
+        results.add(one, {"kind": "picture", "arm": "default/mglru", "times": [], "files": []}, about)
+        self.assertEqual(results.arm_of(one, "advice/mglru")["refused"], "because")
+        self.assertEqual(results.values(one, "default/mglru", "throughput"), [1, 2])
+        self.assertEqual(results.values(one, "default/mglru", "workingset_refault_file"), [5, 5])
+        self.assertEqual(len(one["pictures"]), 1)
+
+
+class Plan(unittest.TestCase):
+    def test_names_are_unique_and_files_exist(self):
+        self.assertEqual(len(plan.WORKLOADS), len(plan.PLAN))
+        for workload in plan.WORKLOADS.values():
+            self.assertTrue(workload.title and workload.text and workload.primary and workload.dataset)
+            if workload.policy:
+                self.assertTrue((REPO / "policies" / workload.policy).is_file(), workload.policy)
+            self.assertEqual(bool(workload.policy), "pagepatrol/mglru" in plan.ARMS
+                             and plan.ARMS["pagepatrol/mglru"].refuses(workload) is None)
+
+    def test_targets_and_report_know_the_names(self):
+        self.assertLessEqual(set(plan.QUICK_ARMS), set(plan.ARMS))
+        for method in METHODS:
+            self.assertIn(method.method, names.METHODS)
+
+
+class Optimum(unittest.TestCase):
+    def test_search_reads_what_does_not_fit(self):
+        workload = plan.WORKLOADS["search-large"]
+        options = types.SimpleNamespace(quick=True, build=BELADY.parent.parent,
+                                        parts={"first": {"bytes": 4096000, "pages": 1000}})
+        found = optimum.of(workload, options)
+        self.assertEqual((found["accesses"], found["capacity"]), (4000, 700))
+        self.assertAlmostEqual(found["hit_ratio"], 0.75 * 0.7, 2)
+        self.assertEqual(found["lru_hit_ratio"], 0)
+
+
+class Residency(unittest.TestCase):
+    def test_a_file_just_written_is_resident(self):
+        with tempfile.TemporaryDirectory(dir=Path(__file__).parent) as folder:
+            path = Path(folder) / "file"
+            path.write_bytes(b"x" * (100 * 4096 + 1))
+            file = residency.Residency(path)
+            seen = file.look()
+            file.close()
+        self.assertEqual(seen, [100] * residency.ROWS)
+
+
+class Report(unittest.TestCase):
+    def check(self, found):
+        text = report.page(found)
+        ET.fromstring(text.replace("<!DOCTYPE html>\n", ""))
+        for outside in ("<script", "href", "src=", "url("):
+            self.assertNotIn(outside, text)
+        report.text(found)
+        return text
+
+    def test_page_is_well_formed_and_needs_nothing(self):
+        text = self.check(sample()).replace("\u00a0", " ")
+        for expected in ("abc123", "6.12.1-test", "<b>3.00 ×</b> the default's on classic LRU (2.75-3.27)",
+                         "<b>0.95 ×</b> the default's on MGLRU", "optimum (Belady): 56.0 %",
+                         "not here: the program is &lt;not&gt; ours", "28 MB/s", "divided by 20"):
+            self.assertIn(expected, text)
+
+    def test_page_of_little(self):
+        found = sample()
+        one = found["comparisons"][0]
+        for arms in ([], one["arms"][2:3], one["arms"][:1]):
+            less = copy.deepcopy(found)
+            less["comparisons"][0] |= {"arms": arms, "pictures": [], "optimum": None,
+                                       "failure": "it <failed>"}
+            less["targets"] = targets.judge(less["comparisons"])
+            self.assertIn("it &lt;failed&gt;", self.check(less))
+
+    def test_latency_curves(self):
+        found = sample()
+        for one in found["comparisons"][0]["arms"]:
+            for each in one["runs"]:
+                each["metrics"]["latency_histogram"] = [[1000, 900], [20000, 90], [300000, 10]]
+        self.assertIn("Latency of the look-ups", self.check(found))
+
+
+if __name__ == "__main__":
+    BELADY = Path(sys.argv.pop(1))
+    unittest.main()
