@@ -119,10 +119,11 @@ class Plan(unittest.TestCase):
         self.assertEqual(len(plan.WORKLOADS), len(plan.PLAN))
         for workload in plan.WORKLOADS.values():
             self.assertTrue(workload.title and workload.text and workload.primary and workload.dataset)
-            if workload.policy:
-                self.assertTrue((REPO / "policies" / workload.policy).is_file(), workload.policy)
-            self.assertEqual(bool(workload.policy), "pagepatrol/mglru" in plan.ARMS
-                             and plan.ARMS["pagepatrol/mglru"].refuses(workload) is None)
+            for role, policy in workload.policies().items():
+                self.assertIn(role, workload.roles)
+                self.assertTrue((REPO / "policies" / policy).is_file(), policy)
+            for each in plan.ARMS.values():
+                self.assertNotEqual(each.refuses(workload), "")
 
     def test_targets_and_report_know_the_names(self):
         self.assertLessEqual(set(plan.QUICK_ARMS), set(plan.ARMS))

@@ -74,6 +74,8 @@ sqlite3              # tests: a mapped database; its policy
 python3-lmdb         # tests: LMDB with its policy
 python3-plyvel       # tests: LevelDB with its policy
 python3-numpy        # tests: a mapped model with its policy
+vmtouch              # bench/run: locks files, one of the alternatives
+nocache              # bench/run: drops what a program read, another
 b3sum                # tests: a backup job that maps what it reads
 libeatmydata1        # tests: another preloaded library
 libjemalloc2         # tests: preloaded allocator; Redis

@@ -173,10 +173,11 @@ class PagePatrol(Arm):
         return None if workload.policy else workload.not_policed
 
     def change(self, job, workload, options):
-        if job.role not in workload.policed:
+        policy = workload.policies().get(job.role)
+        if not policy:
             return job
-        return _wrapped(job, [options.build / "pp-run", "--policy",
-                              options.repo / "policies" / workload.policy, "--"])
+        return _wrapped(job, [options.build / "pp-run", "--policy", options.repo / "policies" / policy,
+                              "--"])
 
     @contextlib.contextmanager
     def prepared(self, options):

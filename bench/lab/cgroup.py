@@ -141,8 +141,8 @@ class _Worker(threading.Thread):
             while self.again():
                 output, complaints, usage, seconds = self.run_now.wait()
                 self.outcome.add(usage, seconds)
-                if self.job.background and self.done.is_set():
-                    return
+                if self.job.background and self.done.is_set() and self.run_now.process.returncode:
+                    return  # ended by us, and not one that reports then
                 self.run_now.judge(complaints)
                 self.outcome.output = output
                 self.outcome.runs += 1

@@ -39,10 +39,10 @@ class Tools:
 
 
 def key_of(dataset, repo):
-    """Changes when the recipe (its whole file) or the generator does."""
-    state = hashlib.sha256()
-    for path in (inspect.getsourcefile(dataset.make), repo / "bench/make-file.cpp"):
-        state.update(Path(path).read_bytes())
+    """Changes when the recipe or a generator does."""
+    state = hashlib.sha256(inspect.getsource(dataset.make).encode())
+    for path in ("make-file.cpp", "text.cpp", "kv/load.cpp", "kv/records.hpp"):
+        state.update((repo / "bench" / path).read_bytes())
     state.update(repr((dataset.name, dataset.image_size, dataset.parameters)).encode())
     return state.hexdigest()[:12]
 

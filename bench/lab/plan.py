@@ -4,7 +4,7 @@ Limits and passes are the workloads' own, see workloads/."""
 from dataclasses import dataclass
 
 from lab.arms import all_arms
-from lab.workloads import patterns, search
+from lab.workloads import kv, patterns, search
 
 # the kernel's defaults and PagePatrol, on both LRUs: what --quick compares
 QUICK_ARMS = ("default/classic", "default/mglru", "pagepatrol/classic", "pagepatrol/mglru")
@@ -21,6 +21,13 @@ class Entry:
 PLAN = (
     Entry(search.SearchTree(), quick=True, disks=("sata", "nvme")),
     Entry(search.SearchLarge(), quick=True, disks=("sata", "nvme")),
+    Entry(kv.GetScan(0.3), quick=True, disks=("sata", "nvme")),
+    Entry(kv.GetScan(0.1)),
+    Entry(kv.GetScanOne()),
+    Entry(kv.Backup()),
+    Entry(kv.LookupScan()),
+    *(Entry(kv.Ycsb(engine, workload)) for engine in ("leveldb", "rocksdb")
+      for workload in ("ycsb-c", "uniform")),
     Entry(patterns.Model(), quick=True),
     Entry(patterns.HotAndScan(), quick=True),
     Entry(patterns.Sequential()),

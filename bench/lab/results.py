@@ -20,7 +20,7 @@ def comparison(workload, machine, options, optimum):
     return {
         "workload": workload.name, "title": workload.title, "text": workload.text,
         "machine": machine, "limit_bytes": workload.limit(options),
-        "data_bytes": workload.data_bytes(options), "policy": workload.policy or None,
+        "data_bytes": workload.data_bytes(options), "policies": workload.policies(),
         "primary": told(workload.primary), "metrics": [told(m) for m in workload.metrics],
         "optimum": optimum, "arms": [], "pictures": [], "failure": None}
 

@@ -33,9 +33,9 @@ class Workload:
     roles = ("main",)
     primary = None  # the Metric by which arms are compared
     metrics = ()  # further ones
-    # the arm PagePatrol: a file in policies/, the roles that run under it, the counters that
-    # prove that it did something
-    policy, policed, effects = "", ("main",), ("dropped", "kept")
+    # the arm PagePatrol: a file in policies/ for the role "main", or {role: file}; of the
+    # counters one at least must have counted
+    policy, effects = "", ("dropped", "kept")
     not_policed = "there is no policy for it"
     # the arm vmtouch: locked(options) -> [(range of vmtouch -p or "", paths)]
     locked, not_locked = None, "nothing in it deserves to stay"
@@ -43,6 +43,12 @@ class Workload:
     advised, not_advised = None, "the program is not ours to change"
     # what the residency map shows: {title: path below the data}
     pictured = {}
+
+    def policies(self):
+        """{role: file in policies/}"""
+        if isinstance(self.policy, dict):
+            return self.policy
+        return {"main": self.policy} if self.policy else {}
 
     def limit(self, options):
         """memory.max in bytes."""

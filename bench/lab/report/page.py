@@ -113,7 +113,8 @@ def code(text):
 def comparison(found):
     limits = (f"Memory limit {names.mebibytes(found['limit_bytes'])}, data "
               f"{names.mebibytes(found['data_bytes'])}, {escape(names.disk(found['machine']))}"
-              + (f", policy <code>{escape(found['policy'])}</code>" if found["policy"] else "") + ".")
+              + "".join(f", policy <code>{escape(file)}</code>" + (f" ({role})" if role != "main" else "")
+                        for role, file in found["policies"].items()) + ".")
     failed = (f'<p class="failed">This comparison failed: {escape(found["failure"])}</p>'
               if found["failure"] else "")
     pictures = "".join((metric_bars(found), hit_bars(found), latency_curves(found)))

@@ -97,11 +97,11 @@ class SearchTree(Search):
     name, title = "search-tree", "Search in many files"
     text = ("`rg --mmap` searches a tree of source-like files (half of them below 5 KiB), again and "
             "again, each time as a new process. The limit is 70 % of the data.")
-    dataset = Dataset("search-tree", "512M", make_tree)
+    dataset = Dataset("search-tree", "512M", make_tree, (TREE, MEDIAN, SIGMA, LARGEST))
 
 
 class SearchLarge(Search):
     name, title = "search-large", "Search in a few large files"
     text = ("`rg --mmap` searches files of 25 MiB, again and again, each time as a new process. The "
             "limit is 70 % of the data.")
-    dataset = Dataset("search-large", "256M", make_large)
+    dataset = Dataset("search-large", "512M", make_large, (LARGE, LARGE_FILE))

@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Look-ups in embedded databases, beside scans and backups: pp-kv on Debian's libraries. Those
+that write are not here: each run would need a copy of the data of its own."""
+import dataclasses
+import json
+
+from lab.cgroup import Job
+from lab.system import PAGE, Failure
+from lab.workload import Dataset, Metric, Workload
+
+# values of 1 KiB: 187 MiB in LMDB
+RECORDS = 140_000
+THREADS = 2
+
+P50 = Metric("p50", "look-up P50", "ms", False, 2)
+P99 = Metric("p99", "look-up P99", "ms", False, 2)
+P999 = Metric("p999", "look-up P99.9", "ms", False, 2)
+SCAN = Metric("scan_throughput", "records scanned", "1/s", True, 0)
+
+
+def recipe(engine):
+    """Its own dataset for each engine."""
+    def make(folder, tools):
+        tools.call(tools.build / "bench/pp-kv", "load", engine, folder / engine, "--records", RECORDS)
+        if engine == "lmdb":
+            # else the first to open it would have to make it, inside of what is measured
+            (folder / engine / "lock.mdb").touch()
+    return Dataset(f"kv-{engine}", "640M", make, (engine, RECORDS))
+
+
+DATA = {engine: recipe(engine) for engine in ("lmdb", "leveldb", "rocksdb", "sqlite")}
+
+
+def role_of(outcome, *names):
+    """The part of pp-kv's result that is about one of these roles; None if nothing is."""
+    if not outcome.output:
+        return None
+    roles = json.loads(outcome.output)["roles"]
+    return next((role for role in roles if role["role"] in names), None)
+
+
+class KeyValue(Workload):
+    """pp-kv for a fixed time. It checks each value that it reads itself."""
+    engine, workload, share = "lmdb", "get-scan", 0.3
+    primary = Metric("throughput", "look-ups", "1/s", decimals=0)
+    effects = ("uploads",)  # some of the policies are about read-ahead alone, which is not counted
+    advice = {}  # role: words of --advise
+    not_locked = "what is hot lies scattered over the file"
+
+    def limit(self, options):
+        return int(self.share * self.data_pages(options)) * PAGE
+
+    @staticmethod
+    def seconds(options):
+        return 20 if options.quick else 60
+
+    def command(self, options, *more):
+        return [options.build / "bench/pp-kv", "run", self.engine, options.data / self.engine,
+                "--workload", self.workload, "--threads", THREADS, "--json", "-", *more]
+
+    def passes(self, options):
+        return [[Job(self.command(options, "--seconds", self.seconds(options)), name="pp-kv")]]
+
+    @property
+    def advised(self):
+        return self.advise if self.advice else None
+
+    def advise(self, job, options):  # pylint: disable=unused-argument
+        words = self.advice.get(job.role)
+        return dataclasses.replace(job, command=job.command + ["--advise", words]) if words else job
+
+    def read(self, passes, options):
+        values = {}
+        for outcome in passes[0]["outcomes"]:
+            for role, key in ((role_of(outcome, "get", "mix"), "throughput"),
+                              (role_of(outcome, "scan"), "scan_throughput")):
+                if role and role["operations"]:
+                    values[key] = role["throughput"]
+                    if key == "throughput":
+                        values |= self.latencies(role["latency_ns"])
+        if "throughput" not in values:
+            raise Failure(f"{self.name}: pp-kv tells of no look-ups")
+        return values
+
+    @staticmethod
+    def latencies(found):
+        return {"p50": found["p50"] / 1e6, "p99": found["p99"] / 1e6, "p999": found["p99.9"] / 1e6,
+                "latency_histogram": found["histogram"]}
+
+    def answer(self, passes):
+        missing = [role["not_found"] for outcome in passes[0]["outcomes"]
+                   if (role := role_of(outcome, "get", "mix"))]
+        return f"keys not found: {sum(missing)}"
+
+
+class GetScan(KeyValue):
+    """Two processes on one LMDB environment: the scan goes on as long as the look-ups."""
+    title = "Look-ups beside a scan: LMDB"
+    dataset, roles = DATA["lmdb"], ("server", "scan")
+    policy = {"server": "point-reads.toml", "scan": "backup.toml"}
+    metrics = (P50, P99, P999, SCAN)
+    advice = {"server": "random", "scan": "behind"}
+
+    def __init__(self, share):
+        self.share, self.name = share, f"get-scan-{round(100 * share)}"
+        self.text = (f"{THREADS} threads look up keys in LMDB, some far more often than others, while another "
+                     f"process reads all of it, again and again. The limit is {share:.0%} of the data.")
+
+    def passes(self, options):
+        server = Job(self.command(options, "--role", "get", "--seconds", self.seconds(options)),
+                     name="server", role="server")
+        return [[server, Job(self.command(options, "--role", "scan"), name="scanner", role="scan",
+                             background=True)]]
+
+
+class GetScanOne(KeyValue):
+    """The same in one process."""
+    name, title = "get-scan-one", "Look-ups beside a scan in the same process: LMDB"
+    text = ("As above with a limit of 30 %, but one of the threads of the same process scans: a policy "
+            "can't tell them apart.")
+    dataset, policy, metrics = DATA["lmdb"], "get-scan.toml", (P50, P99, P999, SCAN)
+    advice = {"main": "random,behind"}
+
+
+class Backup(KeyValue):
+    """A program that knows nothing of databases reads everything beside the server."""
+    name, title = "backup", "A backup beside a server"
+    text = ("Look-ups in LMDB with enough memory for all that is hot (70 % of the data), while `rg --mmap` reads the "
+            "same files, again and again: how much slower does the server get?")
+    dataset, roles, share = DATA["lmdb"], ("server", "scan"), 0.7
+    policy = {"server": "point-reads.toml", "scan": "backup.toml"}
+    metrics = (P50, P99, P999)
+    advice = {"server": "random"}
+
+    def passes(self, options):
+        server = Job(self.command(options, "--role", "get", "--seconds", self.seconds(options)),
+                     name="server", role="server")
+        return [[server, Job(["rg", "--mmap", "--no-config", "--count", "--text", "in no record",
+                              "--no-messages", options.data], name="rg", role="scan",
+                             background=True)]]
+
+
+class LookupScan(KeyValue):
+    """SQLite: an index that is looked up while its table is scanned."""
+    name, title, engine, workload = ("lookup-scan", "Index look-ups beside a table scan: SQLite", "sqlite",
+                                     "lookup-scan")
+    text = ("Threads of one process look up an index of an SQLite database that is mapped, another scans the "
+            "table. The limit is 30 % of the data.")
+    dataset, policy, metrics = DATA["sqlite"], "lookup-scan.toml", (P50, P99, P999, SCAN)
+    advice = {"main": "lock-index"}
+
+
+class Ycsb(KeyValue):
+    """The mixes that only read, on the log-structured stores."""
+    policy, metrics = "point-reads.toml", (P50, P99, P999)
+
+    def __init__(self, engine, workload):
+        self.engine, self.workload, self.name = engine, workload, f"{workload}-{engine}"
+        self.dataset = DATA[engine]
+        kind = "all keys alike" if workload == "uniform" else "some keys far more often than others"
+        self.title = f"{'YCSB C' if workload == 'ycsb-c' else 'Uniform reads'}: {engine}"
+        self.text = f"Point reads of a mapped {engine} database, {kind}. The limit is 30 % of the data."
+        self.advice = {"main": "normal"} if engine == "rocksdb" else {}
