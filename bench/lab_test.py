@@ -101,7 +101,7 @@ class Targets(unittest.TestCase):
 
 class Results(unittest.TestCase):
     def test_what_measure_says_is_taken_in(self):
-        one = {"arms": [], "pictures": []}
+        one = {"arms": [], "pictures": [], "optimum": {"accesses": 1024}}
         about = {"default/mglru": "x", "advice/mglru": "y"}
         results.add(one, {"kind": "refused", "arm": "advice/mglru", "reason": "because"}, about)
         for number in (1, 2):
@@ -111,6 +111,8 @@ class Results(unittest.TestCase):
         self.assertEqual(results.arm_of(one, "advice/mglru")["refused"], "because")
         self.assertEqual(results.values(one, "default/mglru", "throughput"), [1, 2])
         self.assertEqual(results.values(one, "default/mglru", "workingset_refault_file"), [5, 5])
+        # 3 MiB of the 4 that were asked for
+        self.assertEqual(results.values(one, "default/mglru", "hit_ratio"), [0.25, 0.25])
         self.assertEqual(len(one["pictures"]), 1)
 
 
@@ -137,8 +139,8 @@ class Optimum(unittest.TestCase):
         options = types.SimpleNamespace(quick=True, build=BELADY.parent.parent,
                                         parts={"first": {"bytes": 4096000, "pages": 1000}})
         found = optimum.of(workload, options)
-        self.assertEqual((found["accesses"], found["capacity"]), (4000, 700))
-        self.assertAlmostEqual(found["hit_ratio"], 0.75 * 0.7, 2)
+        self.assertEqual((found["accesses"], found["capacity"]), (3000, 700))
+        self.assertAlmostEqual(found["hit_ratio"], 2 / 3 * 0.7, 2)
         self.assertEqual(found["lru_hit_ratio"], 0)
 
 

@@ -8,11 +8,15 @@ import time
 
 from lab import residency
 from lab.cgroup import memory_cgroup, run_together
-from lab.system import (PAGE, Failure, difference, disk_counts, drop_caches, numbers, switch_lru)
+from lab.system import (Failure, difference, disk_counts, drop_caches, numbers, switch_lru)
 
 # of the cgroup's memory.stat; those that grow only
 STAT = ("pgfault", "pgmajfault", "pgscan", "pgsteal", "pgactivate", "pgdeactivate",
         "workingset_refault_file", "workingset_activate_file")
+
+
+# the arms of which residency maps are made
+PICTURED = ("default/mglru", "pagepatrol/mglru")
 
 
 def stat_of(cgroup):
@@ -98,10 +102,6 @@ def measure_once(workload, arm, options, sampler=None):
         run["cpu_seconds"] = cpu_seconds(cgroup)
         run["memory_stall_seconds"] = stall_seconds(cgroup)
     run["metrics"] = workload.read(results, options)
-    accesses = workload.accesses(options)
-    if accesses:
-        run["accesses"] = accesses
-        run["hit_ratio"] = max(0.0, 1 - run["disk_bytes"] / (accesses * PAGE))
     return run | said, workload.answer(results)
 
 
@@ -126,7 +126,7 @@ def measure(workload, arms, repetitions, options):
                               f"{next(iter(answers.values()))} got")
             yield {"kind": "run", "arm": arm.name, "repetition": repetition + 1} | run
     if workload.pictured:
-        for arm in (arm for arm in able if arm.method in ("default", "pagepatrol")):
+        for arm in (arm for arm in able if arm.name in PICTURED):
             sampler = residency.Sampler({title: options.data / path for title, path
                                          in workload.pictured.items()})
             measure_once(workload, arm, options, sampler)

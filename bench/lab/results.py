@@ -4,6 +4,7 @@ be computed from others (medians, ratios, verdicts) is not in it but for the tar
 import json
 
 from lab import stats
+from lab.system import PAGE
 
 FORMAT = 1
 
@@ -41,6 +42,9 @@ def add(found, said, about):
         arm["refused"] = said["reason"]
     else:
         del said["arm"]
+        if found["optimum"]:
+            read = said["disk_bytes"] / PAGE
+            said["hit_ratio"] = max(0.0, 1 - read / found["optimum"]["accesses"])
         arm["runs"].append(said)
 
 

@@ -66,14 +66,9 @@ class Workload:
         """What must be the same in all arms: a checksum, the matches found."""
         raise NotImplementedError
 
-    def accesses(self, options):
-        """How many pages the programs ask for, if that is known beforehand; else None. With it
-        the share of them that did not come from the disk is told."""
-        return None
-
     def trace(self, options):
-        """Pages in the order of access, as numbers, or None: what the optimum is computed
-        from."""
+        """Pages in the order of access, as numbers, or None where it is not known: what the
+        optimum is computed from, and the share of accesses that did not come from the disk."""
         return None
 
     @staticmethod

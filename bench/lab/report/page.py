@@ -151,7 +151,9 @@ def target_table(found):
                     f'<td>{verdict["value"]:.3f}</td><td>{met}</td></tr>')
     if not rows:
         return ""
-    return ('<section><h2>Targets</h2><div class="scroll"><table class="targets"><thead><tr><th>workload'
+    short = ("<p>They are meant for the full run: the first pass, which reads everything in any arm, "
+             "weighs more in this short one.</p>" if found["quick"] else "")
+    return (f'<section><h2>Targets</h2>{short}<div class="scroll"><table class="targets"><thead><tr><th>workload'
             "</th><th>disk</th><th>LRU</th><th>what</th><th>target</th><th>measured</th><th></th></tr>"
             f"</thead><tbody>{''.join(rows)}</tbody></table></div></section>")
 

@@ -52,7 +52,7 @@ class KeyValue(Workload):
 
     @staticmethod
     def seconds(options):
-        return 20 if options.quick else 60
+        return 12 if options.quick else 60
 
     def command(self, options, *more):
         return [options.build / "bench/pp-kv", "run", self.engine, options.data / self.engine,
