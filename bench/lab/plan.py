@@ -34,6 +34,7 @@ PLAN = (
     Entry(patterns.CyclicBurst()),
     Entry(patterns.RandomRegion()),
     Entry(patterns.Reaccess()),
+    *(Entry(patterns.RandomRead(share)) for share in (0.3, 0.6, 0.9)),
 )
 
 WORKLOADS = {entry.workload.name: entry.workload for entry in PLAN}

@@ -92,7 +92,7 @@ def sentence(found):
             said.append(text)
     if not said:
         return ""
-    text = f"With PagePatrol, {escape(metric['title'])} is {' and '.join(said)}."
+    text = f"{escape(metric['title'].capitalize())} with PagePatrol: {' and '.join(said)}."
     best = found["optimum"] and found["optimum"]["hit_ratio"]
     shares = []
     for lru in targets.LRUS:

@@ -160,3 +160,20 @@ class Reaccess(Micro):
     metrics = (HOT_SHARE,)
     advised = None
     not_advised = "LRU is right here, and read-ahead is as it should be"
+
+
+class RandomRead(Pattern):
+    """What PagePatrol costs where it can win little: CPU time for what is read."""
+    config, files, policy = "random-region", ("hot",), "hot-only.toml"
+    advice = {"files.data.advice": "random"}
+
+    def __init__(self, share):
+        self.share, self.name = share, f"random-{round(100 * share)}"
+        self.title = f"Random reads, {share:.0%} of the file fit"
+        self.limit_mib = int(share * 64)
+        self.text = ("Every page of a file is as likely to be read as any other, so nobody can know which to keep: what "
+                     "counts is the CPU time beside that of the default. The policy pins the file as far as the budget goes.")
+
+    def configured(self, options):
+        return {"files.data.path": "hot", "step.random-region.share": 1.0,
+                "step.random-region.regions": 1, "step.random-region.repeats": 1 if options.quick else 4}
