@@ -122,6 +122,10 @@ loading() {
 usage() {
 	run size --no-load --memory-limit 96X -- true
 	check "a bad size is refused" err_has size "'96X' is not a size"
+	run model --disk-model floppy -- true
+	check "an unknown disk model is refused" err_has model "'floppy' is none of sata, nvme, none"
+	PAGEPATROL_ACCEL=tcg run describe --disk-model sata --describe
+	check "--describe tells the disk's figures, those of the emulated disk" grep -q '"model": "sata", "slowdown": 20, "bytes_per_second": 28000000' "$work/describe.out"
 	run option --no-load --lrru classic -- true
 	check "an unknown option is refused" rc_is option 125
 }
