@@ -40,6 +40,36 @@ with_lock() {
 	) 9>"$file"
 }
 
+# The kernels that scripts/vm boots and scripts/test --full goes through.
+pp_kernels="stock patched debug"
+
+# pp_kernel NAME: prints the folder of one of them, made if need be; or of any other
+# that has the same shape.
+pp_kernel() {
+	case $1 in
+	stock) "$pp_repo/scripts/fetch-kernel" ;;
+	patched) "$pp_repo/kernel/build-kernel" ;;
+	debug) "$pp_repo/kernel/build-kernel" --debug ;;
+	*)
+		[ -f "$1/release" ] || die "'$1' is no kernel: none of ${pp_kernels// /, }, nor a folder with a file \`release\`" \
+			"scripts/fetch-kernel and kernel/build-kernel print such folders"
+		realpath -- "$1"
+		;;
+	esac
+}
+
+# Is that kernel (a folder) one for debugging? Then it is slow and wants memory.
+pp_kernel_debugs() { grep -qx CONFIG_KASAN=y "$1/boot/config-$(<"$1/release")"; }
+
+# pp_module FOLDER: prints the path of the module for that kernel, built if need be;
+# nothing if PagePatrol is built into it.
+pp_module() {
+	local release
+	release=$(<"$1/release")
+	grep -qx CONFIG_PAGEPATROL=y "$1/boot/config-$release" ||
+		"$pp_repo/scripts/build-module" --kdir "$1/usr/src/linux-headers-$release"
+}
+
 # Every Debian 12 package that is needed, with its reason.
 pp_packages() {
 	sed 's/[[:space:]]*#.*//; /^$/d' <<'LIST'
