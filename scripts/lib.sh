@@ -50,8 +50,9 @@ pp_kernel() {
 	stock) "$pp_repo/scripts/fetch-kernel" ;;
 	patched) "$pp_repo/kernel/build-kernel" ;;
 	debug) "$pp_repo/kernel/build-kernel" --debug ;;
+	6.*) "$pp_repo/scripts/fetch-kernel" "$1" ;;
 	*)
-		[ -f "$1/release" ] || die "'$1' is no kernel: none of ${pp_kernels// /, }, nor a folder with a file \`release\`" \
+		[ -f "$1/release" ] || die "'$1' is no kernel: none of ${pp_kernels// /, }, 6.12-cloud, 6.12-rt, 6.1, nor a folder with a file \`release\`" \
 			"scripts/fetch-kernel and kernel/build-kernel print such folders"
 		realpath -- "$1"
 		;;

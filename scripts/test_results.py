@@ -1,13 +1,18 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""The JSON side of scripts/test: which test programs meson knows, and what a
-program's run amounted to. It runs nothing and decides nothing about suites.
+"""What scripts/test knows and found: which test programs meson has, what a program's
+run amounted to, what works on which kernel. It runs no test and decides nothing about
+suites.
 
   test_results.py list BUILD                     SUITE, NAME, PROTOCOL, TIMEOUT, SHELL COMMAND per line
   test_results.py count LABEL PROTOCOL STATUS JSON  PASSED FAILED SKIPPED, then the failed tests' names
+  test_results.py table KERNELS.tsv [FILE]       the table of kernels; into FILE, between its
+                                                 markers, where rows and cells that KERNELS.tsv
+                                                 says nothing of stay as they are
 """
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -61,10 +66,60 @@ def count(label, protocol, status, path):
         print(f"{label}: {name}")
 
 
+TABLE_SUITES = ["load", "unit", "shim", "bpf", "vm"]
+TABLE_COLUMNS = ["kernel", "release", *TABLE_SUITES, "commit"]
+MARKERS = re.compile(r"(<!-- kernels: begin[^\n]*-->\n)(.*?)(<!-- kernels: end -->)", re.S)
+
+
+def read_table(text):
+    """The rows of such a table, by the kernel's name."""
+    rows = {}
+    for line in text.splitlines()[2:]:
+        cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
+        if len(cells) == len(TABLE_COLUMNS):
+            rows[cells[0]] = dict(zip(TABLE_COLUMNS, cells))
+    return rows
+
+
+def write_table(rows):
+    lines = [TABLE_COLUMNS, ["---"] * len(TABLE_COLUMNS)]
+    lines += [[row.get(column) or "-" for column in TABLE_COLUMNS] for row in rows.values()]
+    return "".join("| " + " | ".join(line) + " |\n" for line in lines)
+
+
+def table(results, path):
+    """Lines of `results`: KERNEL, RELEASE, SUITE, PASSED, FAILED, SKIPPED, COMMIT[, REMARK]."""
+    text = open(path, encoding="utf-8").read() if path else ""
+    place = MARKERS.search(text)
+    if path and not place:
+        sys.exit(f"{path}: no lines <!-- kernels: begin ... --> and <!-- kernels: end -->")
+    rows = read_table(place[2]) if place else {}
+    with open(results, encoding="utf-8") as lines:
+        for line in lines:
+            kernel, release, suite, passed, failed, skipped, commit, *remark = line.rstrip("\n").split("\t")
+            row = rows.setdefault(kernel, {})
+            if row.get("release") != release:
+                row.clear()  # what was said of another release holds no longer
+            row.update(kernel=kernel, release=release, commit=commit)
+            cell = f"{passed} passed" if int(passed) or not int(failed) else ""
+            for number, word in ((failed, "failed"), (skipped, "skipped")):
+                if int(number):
+                    cell += f"{', ' if cell else ''}{number} {word}"
+            row[suite] = (remark[0] if remark and remark[0] else cell).replace("|", "/")
+    new = write_table(rows)
+    if not path:
+        print(new, end="")
+        return
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text[: place.start()] + place[1] + new + place[3] + text[place.end() :])
+
+
 if __name__ == "__main__":
     if len(sys.argv) == 3 and sys.argv[1] == "list":
         list_tests(os.path.abspath(sys.argv[2]))
     elif len(sys.argv) == 6 and sys.argv[1] == "count":
         count(sys.argv[2], sys.argv[3], int(sys.argv[4]), sys.argv[5])
+    elif len(sys.argv) in (3, 4) and sys.argv[1] == "table":
+        table(sys.argv[2], sys.argv[3] if len(sys.argv) == 4 else None)
     else:
         sys.exit(__doc__)

@@ -17,6 +17,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../slow.hpp"
+
 namespace pagepatrol::test {
 
 namespace {
@@ -24,7 +26,7 @@ namespace {
 // This program's ends: a child must not keep an older one's open.
 std::vector<int> sockets;
 
-constexpr timeval patience{60, 0};
+const timeval patience{60 * slowness(), 0};
 
 } // namespace
 

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "../slow.hpp"
 #include "maps.h"
 #include "module.hpp"
 
@@ -143,7 +144,7 @@ int tables_in_maps() {
 }
 
 bool eventually(const std::function<bool()>& condition, std::chrono::milliseconds limit) {
-    const auto end = std::chrono::steady_clock::now() + limit;
+    const auto end = std::chrono::steady_clock::now() + limit * slowness();
     while (!condition()) {
         if (std::chrono::steady_clock::now() > end)
             return false;

@@ -14,6 +14,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "../slow.hpp"
+
 namespace pagepatrol::test {
 namespace {
 
@@ -94,7 +96,7 @@ TEST_F(Upload, OfHugeRangesTakesNoLongerForIt) {
     for (const uint8_t action : {PP_ACTION_PIN, PP_ACTION_DEACTIVATE, PP_ACTION_STREAM}) {
         Child child(nobody);
         EXPECT_EQ(child.run([=] {
-            alarm(10); // ends it even in the kernel
+            alarm(unsigned(10 * slowness())); // ends it even in the kernel
             const int64_t result =
                 upload_one(nowhere, top() - nowhere, action, PP_RANGE_NO_READAHEAD);
             alarm(0);

@@ -136,7 +136,7 @@ Ended Child::wait(std::chrono::seconds limit) {
     in_ = -1;
     Ended ended;
     pollfd end{pidfd_, POLLIN, 0};
-    const auto limit_ms = std::chrono::duration_cast<std::chrono::milliseconds>(limit).count();
+    const auto limit_ms = std::chrono::duration_cast<std::chrono::milliseconds>(limit * slowness()).count();
     if (poll(&end, 1, static_cast<int>(limit_ms)) == 0) {
         ended.timed_out = true;
         signal(SIGKILL);

@@ -11,6 +11,8 @@
 
 #include <sys/types.h>
 
+#include "../slow.hpp"
+
 namespace vmtest {
 
 using Argv = std::vector<std::string>;
@@ -47,7 +49,7 @@ class Child {
     void signal(int number) const;
     /// Sends a line to its stdin and returns the next line of its stdout, "" at its end.
     std::string ask(std::string_view line);
-    /// Waits for the end; after `limit` it is killed.
+    /// Waits for the end; after `limit` (times slowness()) it is killed.
     Ended wait(std::chrono::seconds limit = std::chrono::seconds(300));
 
   private:
@@ -61,12 +63,12 @@ class Child {
 
 Ended run(const Command& command, std::chrono::seconds limit = std::chrono::seconds(300));
 
-/// Calls `done` every 50 ms until it is true or the time is over.
+/// Calls `done` every 50 ms until it is true or the time (times slowness()) is over.
 template <typename Done> bool wait_until(Done done, std::chrono::seconds limit);
 void pause_briefly();
 
 template <typename Done> bool wait_until(Done done, std::chrono::seconds limit) {
-    const auto end = std::chrono::steady_clock::now() + limit;
+    const auto end = std::chrono::steady_clock::now() + limit * slowness();
     while (!done()) {
         if (std::chrono::steady_clock::now() > end)
             return false;

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+// How much longer than usual everything may take here: scripts/test sets
+// PAGEPATROL_TEST_SLOW for debugging kernels. Limits that tests set themselves are
+// multiplied by it; it must not excuse anything but time.
+#pragma once
+
+#include <cstdlib>
+
+inline int slowness() {
+    const char* factor = std::getenv("PAGEPATROL_TEST_SLOW");
+    const int value = factor ? std::atoi(factor) : 1;
+    return value >= 1 ? value : 1;
+}
