@@ -28,6 +28,7 @@
 
 #include "door.skel.h"
 #include "engine.skel.h"
+#include "features.hpp"
 #include "module.hpp"
 
 namespace pagepatrol {
@@ -255,6 +256,8 @@ Result<void> load(const LoadOptions& options) {
     if (fs::exists(PP_PIN_DOOR))
         return Error{EEXIST, "PagePatrol is loaded already", "ppctl unload first"};
     remove_pins(); // what an interrupted load left
+    if (auto able = require_kernel_features(); !able)
+        return able.error();
     auto inserted = module::insert(options.module_path);
     if (!inserted)
         return inserted.error();

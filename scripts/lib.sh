@@ -89,6 +89,11 @@ bpftool              # skeletons from BPF objects
 make                 # kernel module
 gcc-12               # kernel module: the compiler Debian's kernel was built with
 pahole               # kernel module: its BTF
+flex                 # kernel: its configuration (kernel/build-kernel, kernel/check-series)
+bison                # kernel: the same
+bc                   # kernel: its time constants
+libelf-dev           # kernel: its build's own tools
+perl                 # kernel: checkpatch
 kmod                 # depmod for the unpacked kernel
 qemu-system-x86      # the VM
 busybox-static       # first process of the VM

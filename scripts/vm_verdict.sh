@@ -22,6 +22,8 @@ console_tail() {
 	[ ! -s "$job/dmesg" ] || log=$job/dmesg
 	if [ -s "$log" ]; then
 		say "the guest's log:"
+		# what the first process could not do comes before the crash that follows from it
+		grep -o 'pagepatrol-vm: .*' "$log" | grep -v 'end of log' | sed 's/^/  | /' >&2 || true
 		first=$(grep -nE -m 1 "$bad_log" "$log" | cut -d: -f1)
 		if [ -n "$first" ]; then
 			sed -n "$first,$((first + 40))p" "$log"

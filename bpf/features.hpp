@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+// Whether this kernel can carry PagePatrol at all, told before anything is tried.
+#pragma once
+
+#include <pagepatrol/result.hpp>
+
+namespace pagepatrol {
+
+/// EOPNOTSUPP with what is missing, and the oldest kernel that has it all.
+Result<void> require_kernel_features();
+
+} // namespace pagepatrol
