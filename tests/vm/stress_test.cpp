@@ -6,6 +6,7 @@
 // It judges no figures of the programs, only that they were not disturbed.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <filesystem>
@@ -99,7 +100,8 @@ class Storms {
     }
 
   private:
-    static constexpr int forks = 40;
+    // Few, so that many begin: one that once met PagePatrol unloaded pushes no more.
+    static constexpr int forks = 12;
     const MemoryCgroup cgroup_;
     const std::string files_;
     const Arm arm_;
@@ -144,15 +146,32 @@ class Reloads {
     std::map<std::string, std::uint64_t> counted_;
 };
 
-/// Until `end`: storms in all cgroups, a reload every few seconds, a switch now and then.
-void rage(std::array<Storms, 3>& storms, Reloads& reloads, steady_clock::time_point end) {
-    for (unsigned round = 1; steady_clock::now() < end; ++round) {
-        for (int i = 0; i < 40 && steady_clock::now() < end; ++i) {
-            for (Storms& storm : storms)
-                storm.keep_going();
-            pause_briefly();
-            pause_briefly();
-        }
+using AllStorms = std::array<Storms, 3>;
+
+bool all_under_pressure(const AllStorms& storms) {
+    return std::all_of(storms.begin(), storms.end(),
+                       [](const Storms& storm) { return storm.reclaims() > 0; });
+}
+
+/// For the duration, and on until it has shown something: storms in all cgroups; a reload
+/// once some tables were pushed; the other LRU and empty caches now and then.
+void rage(AllStorms& storms, Reloads& reloads) {
+    const auto start = steady_clock::now();
+    const auto limit = start + (duration() + 120s) * slowness();
+    const auto enough = [&] {
+        return steady_clock::now() > start + duration() && reloads.times() >= 3 &&
+               all_under_pressure(storms);
+    };
+    for (unsigned round = 1; steady_clock::now() < limit && !enough(); ++round) {
+        const auto least = steady_clock::now() + 4s;
+        wait_until(
+            [&] {
+                for (Storms& storm : storms)
+                    storm.keep_going();
+                return steady_clock::now() > least &&
+                       pagepatrol_ctl::total(pagepatrol_ctl::status(), "uploads") >= 30;
+            },
+            60s);
         if (round % 3 == 0)
             switch_lru();
         if (round % 5 == 0)
@@ -182,11 +201,11 @@ TEST(Stress, LeavesNothingBehind) {
     const Counted before = count_objects();
     int storms_ended = 0;
     {
-        std::array<Storms, 3> storms = {
+        AllStorms storms = {
             Storms(files, policy("pin.toml", "stream", "pin"), bench_limit),
             Storms(files, policy("activate.toml", "deactivate", "activate"), bench_limit / 2),
             Storms(files, policy("evict.toml", "evict", "prefetch"), bench_limit)};
-        rage(storms, reloads, steady_clock::now() + duration());
+        rage(storms, reloads);
         for (Storms& storm : storms) {
             storm.finish();
             storms_ended += storm.ended();
