@@ -89,14 +89,14 @@ class Storms {
     }
     int ended() const { return ended_; }
     std::uint64_t oom_kills() const { return cgroup_.oom_kills(); }
-    /// How often reclaim ran at the limit.
+    /// Pages that reclaim looked at.
     std::uint64_t reclaims() const {
-        std::istringstream events(read_file(cgroup_.path() + "/memory.events"));
+        std::istringstream stat(read_file(cgroup_.path() + "/memory.stat"));
         std::string name;
-        for (std::uint64_t value; events >> name >> value;)
-            if (name == "max")
+        for (std::uint64_t value; stat >> name >> value;)
+            if (name == "pgscan")
                 return value;
-        return 0;
+        throw std::runtime_error(cgroup_.path() + "/memory.stat: no pgscan");
     }
 
   private:
@@ -187,7 +187,7 @@ TEST(Stress, LeavesNothingBehind) {
     const TemporaryFolder folder;
     const auto policy = [&](const char* name, const char* first, const char* second) {
         return folder.file(name, std::string("schema = 1\n"
-                                             "[[rule]]\npath = \"/scratch/**/*[0-4]*\"\naction = \"") +
+                                             "[[rule]]\npath = \"/scratch/**/*[0-4].txt\"\naction = \"") +
                                      first + "\"\n[[rule]]\npath = \"/scratch/**\"\naction = \"" +
                                      second + "\"\n");
     };
@@ -202,9 +202,9 @@ TEST(Stress, LeavesNothingBehind) {
     int storms_ended = 0;
     {
         AllStorms storms = {
-            Storms(files, policy("pin.toml", "stream", "pin"), bench_limit),
-            Storms(files, policy("activate.toml", "deactivate", "activate"), bench_limit / 2),
-            Storms(files, policy("evict.toml", "evict", "prefetch"), bench_limit)};
+            Storms(files, policy("pin.toml", "stream", "pin"), 48 * MiB),
+            Storms(files, policy("activate.toml", "deactivate", "activate"), 32 * MiB),
+            Storms(files, policy("evict.toml", "evict", "prefetch"), 48 * MiB)};
         rage(storms, reloads);
         for (Storms& storm : storms) {
             storm.finish();
