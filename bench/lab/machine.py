@@ -40,11 +40,15 @@ def own_command(repo, build, workload, parts, options):
 def stream(command):
     """The dicts that the command prints, one a line, as they come."""
     with subprocess.Popen([str(part) for part in command], stdout=subprocess.PIPE, text=True) as guest:
-        for line in guest.stdout:
-            try:
-                yield json.loads(line)
-            except ValueError:
-                sys.stderr.write(line)
+        try:
+            for line in guest.stdout:
+                try:
+                    yield json.loads(line)
+                except ValueError:
+                    sys.stderr.write(line)
+        except BaseException:  # ended from outside: so is the machine
+            guest.terminate()
+            raise
     if guest.returncode:
         raise Failure(f"the measurement ended with status {guest.returncode}, see above")
 
