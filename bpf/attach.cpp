@@ -46,6 +46,7 @@ Result<void> ask(pp_attach& context, const char* what) {
             ? "its user has too many processes with ranges; ppctl load --max-processes-per-user"
         : code == EAGAIN ? "it is replacing its table itself; try again"
         : code == ENOENT ? "no table was attached to it"
+        : code == ESRCH  ? "no process or thread has this number"
                          : "";
     return Error{code, doing, hint};
 }

@@ -62,7 +62,10 @@ int run_attach(const Arguments& arguments) {
         return fail("attach", table.error);
     if (table.ranges.empty())
         return fail("attach", "no rule of " + options.policy + " matches what process " +
-                                  std::to_string(options.pid) + " has mapped");
+                                  std::to_string(options.pid) +
+                                  " has mapped\n  HINT: /proc/" + std::to_string(options.pid) +
+                                  "/maps lists that; ppctl check " + options.policy +
+                                  " --explain PATH says why a rule does not match");
     const auto granted =
         pagepatrol::attach(options.pid, mm.value(), table.ranges, table.budget, options.force);
     if (!granted)
