@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The answer to reclaim's question "was this page used?", and the pressure
- * valve: what "yes" may cost. (Where the kernel can do it, the answer for ranges
- * that are to go first is to ignore it. That costs nothing.) Each "yes" puts the asking task in debt, each page
- * that it reclaims pays some of it off. Where the debt is more than a few sweeps
- * over all that the page's process keeps, reclaim has been at it in vain: then the
- * answer is "no opinion" until enough is reclaimed (first for activate, then for
- * pin). So reclaim never asks more than a fixed number of questions for a page in
- * the long run.
+ * The answer to reclaim's question "was this page used?". Where the kernel can do
+ * it, the answer for ranges that are to go first is to ignore it, which costs nothing.
+ *
+ * And the pressure valve: what "yes" may cost. Each "yes" puts the asking task in
+ * debt, each page that it reclaims pays some of it off. Where the debt is more than
+ * a few sweeps over all that the page's process keeps, reclaim has been at it in
+ * vain: then the answer is "no opinion" until enough is reclaimed (first for
+ * activate, then for pin). So reclaim never asks more than a fixed number of
+ * questions for a page in the long run.
  *
  * And it is "no opinion" after a few futile rounds of the task: the kernel resorts
  * to an out-of-memory kill after 16, however few the pages are that it asked about.
@@ -86,8 +87,7 @@ int BPF_PROG(page_used, struct mm_struct *mm, unsigned long start,
 	if (!pp_find(pp_mm_key(mm), start, &found))
 		return PP_ANSWER_NONE;
 	action = found.range.action;
-	if (pp_can_ignore() &&
-	    (action == PP_ACTION_DEACTIVATE || action == PP_ACTION_STREAM)) {
+	if (pp_can_ignore() && ((1u << action) & PP_IGNORED_ACTIONS)) {
 		pp_count(PP_STAT_IGNORED, 1);
 		return PP_ANSWER_IGNORE;
 	}

@@ -154,12 +154,24 @@ static void pp_folio_activate_if_old(struct folio *folio)
 		pp_call_folio_activate(folio);
 }
 
+/* Returns whether all of a batch were on an LRU, so that they could be activated. */
+static bool pp_activate_batch(struct folio_batch *fbatch)
+{
+	bool all = true;
+	unsigned int i;
+
+	for (i = 0; i < folio_batch_count(fbatch); i++) {
+		all = all && folio_test_lru(fbatch->folios[i]);
+		pp_folio_activate_if_old(fbatch->folios[i]);
+	}
+	return all;
+}
+
 static void pp_vma_activate(struct vm_area_struct *vma, unsigned long start,
 			    unsigned long end)
 {
 	struct folio_batch fbatch;
 	pgoff_t index, last;
-	unsigned int i;
 
 	if (!pp_vma_has_cache(vma))
 		return;
@@ -168,8 +180,7 @@ static void pp_vma_activate(struct vm_area_struct *vma, unsigned long start,
 	folio_batch_init(&fbatch);
 	while (filemap_get_folios(vma->vm_file->f_mapping, &index, last,
 				  &fbatch)) {
-		for (i = 0; i < folio_batch_count(&fbatch); i++)
-			pp_folio_activate_if_old(fbatch.folios[i]);
+		pp_activate_batch(&fbatch);
 		folio_batch_release(&fbatch);
 		cond_resched();
 	}
@@ -185,8 +196,7 @@ static bool pp_vma_activate_few(struct vm_area_struct *vma, unsigned long start,
 {
 	struct folio_batch fbatch;
 	pgoff_t index, last;
-	bool all = true;
-	unsigned int i;
+	bool all;
 
 	if (!pp_vma_has_cache(vma))
 		return true;
@@ -194,10 +204,7 @@ static bool pp_vma_activate_few(struct vm_area_struct *vma, unsigned long start,
 	last = pp_pgoff(vma, end) - 1;
 	folio_batch_init(&fbatch);
 	filemap_get_folios(vma->vm_file->f_mapping, &index, last, &fbatch);
-	for (i = 0; i < folio_batch_count(&fbatch); i++) {
-		all = all && folio_test_lru(fbatch.folios[i]);
-		pp_folio_activate_if_old(fbatch.folios[i]);
-	}
+	all = pp_activate_batch(&fbatch);
 	folios_put(&fbatch);
 	return all;
 }
