@@ -11,12 +11,6 @@ bad_log+='|scheduling while atomic|sleeping function called|unable to handle|inv
 # ... but for these: what CPU bugs the emulated processor has
 fine_log='WARNING: See https://|Spectre V2 : WARNING: '
 
-# The stock kernel, before anything of ours ran, met a breakpoint of its own making:
-# a race of the multi-threaded emulation. Every other failed boot is a failure.
-died_of_emulation() {
-	[ "$accel" = tcg ] && [ "$(tail -n 1 "$job/status")" = "not booted" ] && grep -q 'Oops: int3' "$job/console"
-}
-
 console_tail() {
 	local log=$job/console first
 	[ ! -s "$job/dmesg" ] || log=$job/dmesg

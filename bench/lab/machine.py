@@ -59,7 +59,7 @@ class Vm:
 
     def __init__(self, repo, build, options):
         self.repo, self.build, self.options = repo, build, options
-        self.base = [repo / "scripts/vm", "--disk-model", options.disk]
+        self.base = [repo / "scripts/vm", "--parallel", "--disk-model", options.disk]
         if options.kernel != "stock":
             self.base += ["--kernel", options.kernel]
 

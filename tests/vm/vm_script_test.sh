@@ -126,6 +126,8 @@ usage() {
 	check "an unknown disk model is refused" err_has model "'floppy' is none of sata, nvme, none"
 	PAGEPATROL_ACCEL=tcg run describe --disk-model sata --describe
 	check "--describe tells the disk's figures, those of the emulated disk" grep -q '"model": "sata", "slowdown": 20, "bytes_per_second": 28000000' "$work/describe.out"
+	PAGEPATROL_ACCEL='' run parallel --parallel --describe
+	check "--parallel emulates no processors in turn" grep -qE '"accelerator": "(kvm|mttcg)"' "$work/parallel.out"
 	run option --no-load --lrru classic -- true
 	check "an unknown option is refused" rc_is option 125
 }
