@@ -84,8 +84,10 @@ __bpf_kfunc int bpf_pp_activate(u64 start, u64 end)
  * @start: first byte, page aligned
  * @end: one past the last byte, page aligned
  *
- * As MADV_COLD: accessed bits cleared, moved to the inactive list, private
- * copies in the range too; pages that others map as well are left alone.
+ * As MADV_COLD (accessed bits cleared, moved to the inactive list, private copies
+ * in the range too), and then all of the files' pages that are cached, mapped or
+ * not, to the end of that list that reclaim takes from next. Pages that others map
+ * as well, or that are dirty, are left alone.
  *
  * Return: as bpf_pp_activate(); -EOPNOTSUPP if the kernel lacks do_madvise()
  */

@@ -20,6 +20,10 @@ void pp_no_folio_activate(struct folio *folio)
 {
 }
 
+void pp_no_lru_add_drain(void)
+{
+}
+
 int pp_no_do_madvise(struct mm_struct *mm, unsigned long start, size_t len,
 		     int behavior)
 {
@@ -27,9 +31,12 @@ int pp_no_do_madvise(struct mm_struct *mm, unsigned long start, size_t len,
 }
 
 DEFINE_STATIC_CALL(pp_folio_activate, pp_no_folio_activate);
+DEFINE_STATIC_CALL(pp_folio_rotate_reclaimable, pp_no_folio_activate);
+DEFINE_STATIC_CALL(pp_lru_add_drain, pp_no_lru_add_drain);
 DEFINE_STATIC_CALL(pp_do_madvise, pp_no_do_madvise);
 
 bool pp_has_folio_activate __ro_after_init;
+bool pp_has_rotate __ro_after_init;
 bool pp_has_do_madvise __ro_after_init;
 
 static void *__init pp_lookup(const char *name, const char *consequence)
@@ -54,7 +61,11 @@ static void *__init pp_lookup(const char *name, const char *consequence)
 
 void __init pp_resolve_symbols(void)
 {
+	static const char later[] __initconst =
+		"what is deactivated goes later than it could";
 	void (*activate)(struct folio *folio);
+	void (*rotate)(struct folio *folio);
+	void (*drain)(void);
 	int (*madvise)(struct mm_struct *mm, unsigned long start, size_t len,
 		       int behavior);
 
@@ -63,6 +74,13 @@ void __init pp_resolve_symbols(void)
 	if (activate) {
 		static_call_update(pp_folio_activate, activate);
 		pp_has_folio_activate = true;
+	}
+	rotate = pp_lookup("folio_rotate_reclaimable", later);
+	drain = pp_lookup("lru_add_drain", later);
+	if (rotate && drain) {
+		static_call_update(pp_folio_rotate_reclaimable, rotate);
+		static_call_update(pp_lru_add_drain, drain);
+		pp_has_rotate = true;
 	}
 	madvise = pp_lookup("do_madvise", "deactivate is off");
 	if (madvise) {

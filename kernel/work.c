@@ -167,8 +167,28 @@ static bool pp_activate_batch(struct folio_batch *fbatch)
 	return all;
 }
 
-static void pp_vma_activate(struct vm_area_struct *vma, unsigned long start,
-			    unsigned long end)
+/*
+ * To the end of the LRU that reclaim takes from. Dirty pages and those being written
+ * stay where they are, as do those that others map.
+ */
+static bool pp_rotate_batch(struct folio_batch *fbatch)
+{
+	unsigned int i;
+
+	for (i = 0; i < folio_batch_count(fbatch); i++) {
+		struct folio *folio = fbatch->folios[i];
+
+		if (!folio_test_writeback(folio) &&
+		    !folio_likely_mapped_shared(folio))
+			pp_call_folio_rotate_reclaimable(folio);
+	}
+	return true;
+}
+
+/* What the file has cached of the range, mapped or not, batch by batch. */
+static void pp_vma_for_cached(struct vm_area_struct *vma, unsigned long start,
+			      unsigned long end,
+			      bool (*act)(struct folio_batch *fbatch))
 {
 	struct folio_batch fbatch;
 	pgoff_t index, last;
@@ -180,7 +200,7 @@ static void pp_vma_activate(struct vm_area_struct *vma, unsigned long start,
 	folio_batch_init(&fbatch);
 	while (filemap_get_folios(vma->vm_file->f_mapping, &index, last,
 				  &fbatch)) {
-		pp_activate_batch(&fbatch);
+		act(&fbatch);
 		folio_batch_release(&fbatch);
 		cond_resched();
 	}
@@ -254,7 +274,9 @@ static void pp_do_range(struct mm_struct *mm, const struct pp_work *work)
 		else if (work->op == PP_WORK_DROP)
 			pp_vma_drop(vma, start, end);
 		else if (work->op == PP_WORK_ACTIVATE)
-			pp_vma_activate(vma, start, end);
+			pp_vma_for_cached(vma, start, end, pp_activate_batch);
+		else if (work->op == PP_WORK_DEACTIVATE)
+			pp_vma_for_cached(vma, start, end, pp_rotate_batch);
 		else
 			pp_vma_set_readahead(vma, work->arg);
 		mmap_read_unlock(mm);
@@ -343,6 +365,20 @@ static void pp_do_prefetch(struct mm_struct *mm, const struct pp_work *work)
 	}
 }
 
+/*
+ * MADV_COLD clears accessed bits, but moves only what is mapped, not what was read
+ * ahead, and to the end of the inactive list that reclaim comes to last. So all of it
+ * is moved on from there; but first what is on its way to the LRU has to arrive.
+ */
+static void pp_do_deactivate(struct mm_struct *mm, const struct pp_work *work)
+{
+	pp_call_do_madvise(mm, work->start, work->end - work->start, MADV_COLD);
+	if (!pp_has_rotate)
+		return;
+	pp_call_lru_add_drain();
+	pp_do_range(mm, work);
+}
+
 /* The end of it still is the module's text: pp_exit() waits that out. */
 static void pp_work_free(struct pp_work *work)
 {
@@ -363,8 +399,7 @@ static void pp_work_run(struct callback_head *twork)
 		else if (work->op == PP_WORK_RETURN)
 			pp_returning(mm);
 		else if (work->op == PP_WORK_DEACTIVATE)
-			pp_call_do_madvise(mm, work->start,
-					   work->end - work->start, MADV_COLD);
+			pp_do_deactivate(mm, work);
 		else if (work->op == PP_WORK_PREFETCH)
 			pp_do_prefetch(mm, work);
 		else

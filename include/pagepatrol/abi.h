@@ -32,7 +32,7 @@
  * NONE:       the kernel's default; in a table for its read-ahead alone
  * PIN:        never reclaimed, as long as the pressure valve is shut
  * ACTIVATE:   treated as hot: active list when brought in and when pushed
- * DEACTIVATE: first to go: inactive list, accessed bits cleared
+ * DEACTIVATE: first to go: the end of the inactive list, accessed bits cleared
  * STREAM:     read once in order, with a doubled read-ahead window: what this mapping brought in is dropped behind the reader once
  *             memory is tight; what was cached before stays
  * EVICT:      dropped when the range goes

@@ -112,6 +112,41 @@ TEST_P(Limited, WhatIsPinnedStaysUpToTheBudget) {
     reader.end();
 }
 
+/// Read last, and yet the first to go, with what was read ahead and never touched.
+TEST_P(Limited, WhatIsDeactivatedGoesFirst) {
+    TestFile older("older", limit / 2), newer("newer", limit / 4), scan("scan", limit / 2);
+    const auto read = [](const TestFile& file) {
+        return [path = file.path(), size = file.pages() * page] {
+            char* data = map_file(path, PROT_READ, MAP_SHARED);
+            return data ? count_wrong(data, size) : -1;
+        };
+    };
+    for (const uint8_t action : {PP_ACTION_NONE, PP_ACTION_DEACTIVATE}) {
+        for (const TestFile* file : {&older, &newer, &scan})
+            file->evict();
+        Cgroup group(limit);
+        Reader reader(newer, PP_ACTION_NONE);
+        group.add(reader.pid());
+        EXPECT_EQ(reader.run(read(older)), 0);
+        // all of it comes in by read-ahead, half of it is mapped
+        for (size_t at = 0; at < newer.pages(); at += 32)
+            EXPECT_EQ(reader.read(at, 1), 0);
+        ASSERT_GT(newer.cached(), newer.pages() * 7 / 8);
+        if (action != PP_ACTION_NONE) {
+            ASSERT_EQ(reader.rule(action), 0);
+        }
+        EXPECT_EQ(older.cached(), older.pages());
+        EXPECT_EQ(reader.run(read(scan)), 0);
+        if (action == PP_ACTION_NONE) {
+            EXPECT_LT(older.cached(), older.pages() * 3 / 4);
+        } else {
+            EXPECT_GT(older.cached(), older.pages() * 7 / 8);
+            EXPECT_LT(newer.cached(), newer.pages() / 4);
+        }
+        reader.end();
+    }
+}
+
 INSTANTIATE_TEST_SUITE_P(Lru, Limited, testing::Bool(),
                          [](const auto& info) { return info.param ? "mglru" : "classic"; });
 

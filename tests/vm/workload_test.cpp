@@ -150,5 +150,29 @@ TEST(Workload, RandomAdviceOnAKeptFile) {
     EXPECT_LE(per_fault, 1.1);
 }
 
+/// 64 MiB without a rule beside 137 MiB that are to go first, all read at random, each of
+/// these twice as often as each of those: a fair LRU would rather keep these.
+TEST(Workload, DeactivateGoesFirstEvenIfTouchedAtRandom) {
+    Data::need("hot");
+    Data::need("loop");
+    const Argv settings = {"files.scan.path=loop", "step.hot-and-scan.order=random",
+                           "step.hot-and-scan.passes=1"};
+    const TemporaryFolder folder;
+    const std::string policy = folder.file("deactivate.toml", "schema = 1\n[[rule]]\n"
+                                                              "path = \"/scratch/loop\"\n"
+                                                              "action = \"deactivate\"\n");
+    const Bench by_default = run_bench("hot-and-scan.toml", settings, {});
+    Bench first = run_bench("hot-and-scan.toml", settings, {policy});
+    report("default_hot_fault_share", by_default.hot_fault_share());
+    report("hot_fault_share", first.hot_fault_share());
+    report("ignored", static_cast<double>(first.counters["ignored"]));
+    report("time_ratio", first.seconds / by_default.seconds);
+    EXPECT_EQ(first.checksums, by_default.checksums);
+    EXPECT_EQ(first.oom_kills, 0u);
+    EXPECT_EQ(first.counters["ignored"] > 0, pagepatrol_ctl::built_in());
+    EXPECT_GE(by_default.hot_fault_share(), 0.4) << "the test shows nothing";
+    EXPECT_LE(first.hot_fault_share(), 0.1);
+}
+
 } // namespace
 } // namespace vmtest
