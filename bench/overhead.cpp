@@ -2,30 +2,20 @@
 //
 // pp-overhead: what PagePatrol itself costs, one thing a subcommand, as JSON on
 // stdout. Arms that are to be compared take turns in short blocks, so that what
-// else the machine does falls on both. It knows the shim only as a preloaded
-// library: a "bare" arm makes the system call itself, a "libc" arm calls the libc
-// name, which a shim may have taken over. bench/overhead runs it and judges.
-#include <fcntl.h>
+// else the machine does falls on both. bench/overhead and bench/growth run it and judge.
 #include <getopt.h>
 #include <spawn.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <charconv>
-#include <cstdint>
 #include <cstdio>
-#include <cstdlib>
-#include <ctime>
-#include <iostream>
-#include <sstream>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "cost.hpp"
 #include "error.hpp"
 
 using namespace pagepatrol::bench;
@@ -33,138 +23,41 @@ using namespace pagepatrol::bench;
 namespace {
 
 constexpr char usage[] =
-    "usage: pp-overhead pairs FILE [--rounds N] [--count N]\n"
+    "usage: pp-overhead pairs FILE [--rounds N] [--count N] [--ranges N]\n"
     "       pp-overhead faults FILE [--rounds N] [--bare] [--write]\n"
+    "       pp-overhead reads FILE --ranges N [--rounds N]\n"
     "       pp-overhead starts [--rounds N] --arm NAME [VARIABLE=VALUE]... [--arm ...] -- PROGRAM\n"
     "  pairs      mmap and munmap of a page of FILE: by system call (bare), by libc name (libc)\n"
     "  faults     first touches of each page of FILE, which is in the page cache; mapped by libc\n"
     "             name, with --bare by system call; --write: the first touch is a write\n"
+    "  reads      faults that bring a page of FILE in, one in each of at most 64 of the ranges\n"
     "  starts     start and end of PROGRAM with the variables of each arm\n"
     "  --rounds N blocks of each arm (default 400; starts: 200)\n"
-    "  --count N  pairs in a block (default 50)\n";
+    "  --count N  pairs in a block (default 50)\n"
+    "  --ranges N so many pages of FILE stay mapped meanwhile, each by itself\n";
 
 struct Options {
     unsigned rounds = 400;
     unsigned count = 50;
     bool bare = false;
     bool write = false;
+    unsigned ranges = 0;
 };
-
-struct Arm {
-    std::string name;
-    std::vector<double> samples; // nanoseconds for one
-};
-
-// Of this thread alone: what others do on the processor does not count. Under QEMU's
-// icount a nanosecond is an instruction of the guest.
-double thread_ns() {
-    struct timespec t = {};
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return static_cast<double>(t.tv_sec) * 1e9 + static_cast<double>(t.tv_nsec);
-}
-
-double wall_ns() {
-    struct timespec t = {};
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return static_cast<double>(t.tv_sec) * 1e9 + static_cast<double>(t.tv_nsec);
-}
-
-double median(std::vector<double> values) {
-    const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-    std::nth_element(values.begin(), middle, values.end());
-    return *middle;
-}
-
-void print(std::string_view item, const std::vector<Arm>& arms) {
-    std::ostringstream out;
-    out.precision(15);
-    out << "{\"item\": \"" << item << "\", \"unit\": \"ns\", \"arms\": {";
-    for (std::size_t i = 0; i < arms.size(); ++i) {
-        const std::vector<double>& samples = arms[i].samples;
-        std::vector<double> ratios, differences;
-        for (std::size_t n = 0; n < samples.size(); ++n) {
-            ratios.push_back(samples[n] / arms[0].samples[n]);
-            differences.push_back(samples[n] - arms[0].samples[n]);
-        }
-        out << (i ? ", " : "") << '"' << arms[i].name << "\": {\"samples\": " << samples.size()
-            << ", \"min\": " << *std::min_element(samples.begin(), samples.end())
-            << ", \"median\": " << median(samples) << ", \"ratio\": " << median(ratios)
-            << ", \"difference\": " << median(differences) << '}';
-    }
-    out << "}}\n";
-    std::cout << out.str() << std::flush;
-}
-
-class File {
-  public:
-    explicit File(const char* path, bool write = false)
-        : fd_(open(path, (write ? O_RDWR : O_RDONLY) | O_CLOEXEC)) {
-        struct stat st;
-        if (fd_ < 0 || fstat(fd_, &st) < 0)
-            throw Error::of_errno(std::string(path) + ": cannot open");
-        if (!S_ISREG(st.st_mode) || st.st_size == 0)
-            throw Error(std::string(path) + ": expected a regular file that is not empty");
-        bytes_ = static_cast<std::size_t>(st.st_size);
-    }
-    File(const File&) = delete;
-    File& operator=(const File&) = delete;
-    ~File() { close(fd_); }
-    int fd() const { return fd_; }
-    std::size_t bytes() const { return bytes_; }
-
-    void into_cache() const {
-        std::vector<char> buffer(1 << 16);
-        for (off_t at = 0; static_cast<std::size_t>(at) < bytes_;) {
-            const ssize_t n = pread(fd_, buffer.data(), buffer.size(), at);
-            if (n <= 0)
-                throw Error::of_errno("cannot read the file");
-            at += n;
-        }
-    }
-
-  private:
-    int fd_;
-    std::size_t bytes_;
-};
-
-void* bare_mmap(std::size_t bytes, int fd, int prot = PROT_READ) {
-    const long p = syscall(SYS_mmap, nullptr, bytes, prot, MAP_SHARED, fd, 0);
-    return p == -1 ? MAP_FAILED : reinterpret_cast<void*>(p);
-}
-
-double bare_pairs(const File& file, unsigned count, std::size_t page) {
-    const double start = thread_ns();
-    for (unsigned i = 0; i < count; ++i) {
-        void* p = bare_mmap(page, file.fd());
-        if (p == MAP_FAILED || syscall(SYS_munmap, p, page) != 0)
-            throw Error::of_errno("mmap or munmap failed");
-    }
-    return (thread_ns() - start) / count;
-}
-
-double libc_pairs(const File& file, unsigned count, std::size_t page) {
-    const double start = thread_ns();
-    for (unsigned i = 0; i < count; ++i) {
-        void* p = mmap(nullptr, page, PROT_READ, MAP_SHARED, file.fd(), 0);
-        if (p == MAP_FAILED || munmap(p, page) != 0)
-            throw Error::of_errno("mmap or munmap failed");
-    }
-    return (thread_ns() - start) / count;
-}
 
 int pairs(const char* path, const Options& options) {
-    const File file(path);
-    file.into_cache();
-    const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+    const CostFile file(path);
+    if (!options.ranges)
+        file.into_cache();
+    const Pieces pieces(file, options.ranges);
     Arm bare{"bare", {}}, libc{"libc", {}};
     for (unsigned i = 0; i < options.rounds + 2; ++i) {
         // who goes first alternates; the first two rounds warm up
         double a = 0, b = 0;
         if (i % 2)
-            a = bare_pairs(file, options.count, page);
-        b = libc_pairs(file, options.count, page);
+            a = bare_pairs(file, options.count);
+        b = libc_pairs(file, options.count);
         if (!(i % 2))
-            a = bare_pairs(file, options.count, page);
+            a = bare_pairs(file, options.count);
         if (i < 2)
             continue;
         bare.samples.push_back(a);
@@ -175,15 +68,13 @@ int pairs(const char* path, const Options& options) {
 }
 
 int faults(const char* path, const Options& options) {
-    const File file(path, options.write);
+    const CostFile file(path, options.write);
     file.into_cache();
-    const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+    const std::size_t page = page_bytes();
     const std::size_t count = (file.bytes() + page - 1) / page;
     const int prot = options.write ? PROT_READ | PROT_WRITE : PROT_READ;
     void* p = options.bare ? bare_mmap(file.bytes(), file.fd(), prot)
-                           : mmap(nullptr, file.bytes(), prot, MAP_SHARED, file.fd(), 0);
-    if (p == MAP_FAILED)
-        throw Error::of_errno("mmap failed");
+                           : libc_mmap(file.bytes(), file.fd(), prot);
     volatile char* data = static_cast<char*>(p);
     Arm arm{options.bare ? "bare" : "libc", {}};
     for (unsigned i = 0; i < options.rounds + 2; ++i) {
@@ -203,6 +94,36 @@ int faults(const char* path, const Options& options) {
     }
     syscall(SYS_munmap, p, file.bytes());
     print("faults", {arm});
+    return 0;
+}
+
+// Pages of a file, one by one, without read-ahead: the range is looked up for each.
+int reads(const char* path, const Options& options) {
+    const CostFile file(path);
+    const std::size_t page = page_bytes();
+    const std::vector<volatile char*> touched = Pieces(file, options.ranges).spread(64);
+    const auto advise = [&](int advice) {
+        for (volatile char* at : touched)
+            if (syscall(SYS_madvise, at, page, advice) != 0)
+                throw Error::of_errno("madvise failed");
+    };
+    advise(MADV_RANDOM);
+    Arm arm{"libc", {}};
+    for (unsigned i = 0; i < options.rounds + 2; ++i) {
+        advise(MADV_DONTNEED);
+        file.out_of_cache();
+        for (volatile char* at : touched) {
+            unsigned char resident = 0;
+            if (syscall(SYS_mincore, at, page, &resident) != 0 || (resident & 1))
+                throw Error("a page does not leave the cache");
+        }
+        const double start = thread_ns();
+        for (volatile char* at : touched)
+            static_cast<void>(*at);
+        if (i >= 2)
+            arm.samples.push_back((thread_ns() - start) / static_cast<double>(touched.size()));
+    }
+    print("reads", {arm});
     return 0;
 }
 
@@ -250,15 +171,6 @@ int starts(char** args, const Options& options) {
     return 0;
 }
 
-unsigned number(const char* option, const char* text) {
-    unsigned value = 0;
-    const std::string_view s(text);
-    const auto [end, error] = std::from_chars(s.data(), s.data() + s.size(), value);
-    if (error != std::errc() || end != s.data() + s.size() || value == 0 || value > 1000000)
-        throw Error(std::string(option) + ": '" + text + "'; expected a number from 1 to 1000000");
-    return value;
-}
-
 int run(int argc, char** argv) {
     const std::string_view what = argc > 1 ? argv[1] : "";
     Options options;
@@ -273,6 +185,7 @@ int run(int argc, char** argv) {
     }
     constexpr struct option known[] = {{"rounds", required_argument, nullptr, 'r'},
                                        {"count", required_argument, nullptr, 'c'},
+                                       {"ranges", required_argument, nullptr, 'n'},
                                        {"bare", no_argument, nullptr, 'b'},
                                        {"write", no_argument, nullptr, 'w'},
                                        {nullptr, 0, nullptr, 0}};
@@ -281,6 +194,8 @@ int run(int argc, char** argv) {
             options.rounds = number("--rounds", optarg);
         else if (c == 'c')
             options.count = number("--count", optarg);
+        else if (c == 'n')
+            options.ranges = number("--ranges", optarg);
         else if (c == 'b')
             options.bare = true;
         else if (c == 'w')
@@ -292,6 +207,8 @@ int run(int argc, char** argv) {
         return pairs(argv[optind + 1], options);
     if (argc - optind == 2 && what == "faults")
         return faults(argv[optind + 1], options);
+    if (argc - optind == 2 && what == "reads" && options.ranges)
+        return reads(argv[optind + 1], options);
     std::fputs(usage, stderr);
     return 2;
 }

@@ -27,7 +27,7 @@ def driver():
 
 
 overhead = driver()
-overhead.TOOL, overhead.SHIM = Path(TOOL), Path(SHIM)
+overhead.TOOLS.overhead, overhead.TOOLS.shim = Path(TOOL), Path(SHIM)
 
 
 class Measures(unittest.TestCase):
@@ -45,11 +45,11 @@ class Measures(unittest.TestCase):
             file.write_bytes(b"x" * 10000)
             policy.write_text(overhead.MISS)
             for shim in (None, "", policy):
-                self.check(overhead.measure("pairs", file, "--rounds", "3", policy=shim),
+                self.check(overhead.TOOLS.arms("pairs", file, "--rounds", "3", policy=shim),
                            ["bare", "libc"], 3)
-            self.check(overhead.measure("faults", file, "--rounds", "2"), ["libc"], 2)
-            self.check(overhead.measure("faults", file, "--rounds", "2", "--bare"), ["bare"], 2)
-            self.check(overhead.measure("starts", "--rounds", "2", "--arm", "a", "--arm", "b",
+            self.check(overhead.TOOLS.arms("faults", file, "--rounds", "2"), ["libc"], 2)
+            self.check(overhead.TOOLS.arms("faults", file, "--rounds", "2", "--bare"), ["bare"], 2)
+            self.check(overhead.TOOLS.arms("starts", "--rounds", "2", "--arm", "a", "--arm", "b",
                                         f"LD_PRELOAD={SHIM}", "--", "/bin/true"), ["a", "b"], 2)
 
     def test_misuse(self):
