@@ -79,9 +79,10 @@ class Curve:
     points: list  # (x, y), both above 0
 
 
-def curves(caption, lines, x_marks, x_title, y_title, width=WIDTH, height=330):
-    """On logarithmic axes. `x_marks`: (x, text)."""
-    left, right, top, bottom = 70, 205, 14, 46
+def curves(caption, lines, x_marks, x_title, y_title, *, small=False):
+    """On logarithmic axes. `x_marks`: (x, text). Small ones stand side by side."""
+    width, height, right = (430, 240, 92) if small else (WIDTH, 330, 205)
+    left, top, bottom = 70, 14, 46
     ys = [y for line in lines for _, y in line.points]
     if not ys:
         return ""
@@ -119,7 +120,7 @@ def curves(caption, lines, x_marks, x_title, y_title, width=WIDTH, height=330):
     for y, line in sorted(labels, key=lambda pair: pair[0]):
         at = max(y, at + 15)
         parts.append(text_at(width - right + 8, at + 4, f"label {line.css}", line.label, "start"))
-    return figure(caption, "".join(parts), width, height)
+    return figure(caption, "".join(parts), width, height, "chart" if small else "wide")
 
 
 LEVELS = 8

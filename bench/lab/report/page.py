@@ -6,7 +6,7 @@ from pathlib import Path
 from svg import number
 
 from lab import results, targets
-from lab.report import charts, names, table
+from lab.report import charts, costs, names, table
 
 BENCH = Path(__file__).resolve().parents[2]
 # of latencies: the share of requests that took longer
@@ -203,7 +203,8 @@ all of the limit for pages of files, which no program has: its own memory is par
 Refaults: pages read again soon after they had been dropped (workingset_refault_file).</p></section>"""
 
 
-def page(found):
+def page(found, growth=None, overhead=None):
+    """`growth`, `overhead`: what bench/growth and bench/overhead found, if they were run."""
     style = (BENCH / "report.css").read_text() + (Path(__file__).parent / "style.css").read_text()
     kernels = ", ".join(sorted({one["machine"]["kernel"] for one in found["comparisons"]}))
     quick = (" This was a short run (<code>--quick</code>): fewer workloads, arms and passes."
@@ -218,6 +219,6 @@ def page(found):
 could do, and with PagePatrol and the shipped policy.{quick}</p>
 <p class="soft">Kernel {escape(kernels)} · commit {escape(found["commit"])} · {escape(found["when"])}</p>
 <div class="charts">{overview(found)}</div>
-{target_table(found)}{sections}{arms_section(found)}{method_section(found)}
+{target_table(found)}{sections}{costs.html(growth, overhead, found)}{arms_section(found)}{method_section(found)}
 </body></html>
 """

@@ -61,6 +61,13 @@ def html(found):
             f"<tbody>{''.join(rows)}</tbody></table></div>")
 
 
+def aligned(rows):
+    """Lines of text; the first column is to the left."""
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    return ["  " + "  ".join(cell.rjust(width) if i else cell.ljust(width) for i, (cell, width)
+                             in enumerate(zip(row, widths))).rstrip() for row in rows]
+
+
 def verdict_text(verdict):
     sign = "at least" if verdict["at_least"] else "at most"
     return (f"{'met   ' if verdict['met'] else 'MISSED'} {verdict['value']:6.3f} ({sign} "
@@ -78,9 +85,7 @@ def text(found):
         for arm in one["arms"]:
             if not arm["refused"]:
                 rows.append([arm["arm"], *(cell or "-" for cell in cells(one, arm, False))])
-        widths = [max(map(len, column)) for column in zip(*rows)]
-        lines += ["  " + "  ".join(cell.rjust(width) if i else cell.ljust(width) for i, (cell, width)
-                                   in enumerate(zip(row, widths))) for row in rows]
+        lines += aligned(rows)
         if one["optimum"]:
             lines.append(f"  optimum: hit ratio {100 * one['optimum']['hit_ratio']:.1f} %")
         if one["failure"]:

@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// pp-growth: many processes at once, as JSON on stdout. `pairs` has them map and unmap as fast
+// as they can, `hold` has them hold mappings until its stdin ends. Under a preloaded shim all of
+// them have it. bench/growth runs it.
+#include <fcntl.h>
+#include <getopt.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+#include <cstdio>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cost.hpp"
+#include "error.hpp"
+
+using namespace pagepatrol::bench;
+
+namespace {
+
+constexpr char usage[] =
+    "usage: pp-growth pairs FILE... [--milliseconds N]\n"
+    "       pp-growth hold FILE --processes N [--ranges N] [--users N]\n"
+    "  pairs      a process for each FILE maps and unmaps a page of it, for N ms (default 1000)\n"
+    "  hold       N processes, started one after the other, each with so many pages of FILE\n"
+    "             mapped, each by itself (default 1); they end when stdin does. Told is the\n"
+    "             processor time for a start (of the last 16) and for an end, medians\n"
+    "  --users N  the processes are in turn of the users 60001 to 60000+N (at most 100)\n";
+
+constexpr unsigned first_user = 60001;
+constexpr std::size_t last_starts = 16; // of which the median is told
+
+struct Options {
+    unsigned milliseconds = 1000;
+    unsigned processes = 0;
+    unsigned ranges = 1;
+    unsigned users = 0;
+};
+
+void check_end(pid_t child) {
+    int status = 0;
+    if (waitpid(child, &status, 0) != child || !WIFEXITED(status) || WEXITSTATUS(status) != 0)
+        throw Error("a process did not end with status 0");
+}
+
+// --- pairs ---
+
+// Of all processes of one run, in memory that they share.
+struct Board {
+    std::atomic<unsigned> ready;
+    std::atomic<bool> go, stop;
+    std::atomic<std::uint64_t> pairs;
+};
+
+int pairs_child(const char* path, Board& board) {
+    constexpr unsigned block = 16;
+    const CostFile file(path);
+    std::uint64_t done = 0;
+    libc_pairs(file, block); // the first push makes the table
+    ++board.ready;
+    while (!board.go)
+        usleep(100);
+    for (; !board.stop; done += block)
+        libc_pairs(file, block);
+    board.pairs += done;
+    return 0;
+}
+
+int guarded(int (*body)(const char*, Board&), const char* path, Board& board) {
+    try {
+        return body(path, board);
+    } catch (const Error& error) {
+        std::fprintf(stderr, "pp-growth: %s\n", error.what());
+        return 1;
+    }
+}
+
+int pairs(char** files, unsigned count, const Options& options) {
+    void* shared =
+        mmap(nullptr, sizeof(Board), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (shared == MAP_FAILED)
+        throw Error::of_errno("mmap failed");
+    Board& board = *new (shared) Board{};
+    std::vector<pid_t> children;
+    for (unsigned i = 0; i < count; ++i) {
+        const pid_t child = fork();
+        if (child < 0)
+            throw Error::of_errno("fork failed");
+        if (child == 0) {
+            prctl(PR_SET_PDEATHSIG, SIGKILL);
+            _exit(guarded(pairs_child, files[i], board));
+        }
+        children.push_back(child);
+    }
+    while (board.ready < count) {
+        if (waitpid(-1, nullptr, WNOHANG) > 0)
+            throw Error("a process ended early");
+        usleep(1000);
+    }
+    const double start = wall_ns();
+    board.go = true;
+    usleep(options.milliseconds * 1000);
+    board.stop = true;
+    for (const pid_t child : children)
+        check_end(child);
+    const double seconds = (wall_ns() - start) / 1e9;
+    std::printf("{\"processes\": %u, \"pairs\": %llu, \"seconds\": %.6f}\n", count,
+                static_cast<unsigned long long>(board.pairs), seconds);
+    return 0;
+}
+
+// --- hold ---
+
+// Descriptors of the pipes in the children: they tell that they are ready, and end with `stop`.
+constexpr int ready_fd = 3, stop_fd = 4;
+
+int hold_child(const char* path, unsigned ranges, unsigned user) {
+    if (user && (setgid(user) != 0 || setuid(user) != 0))
+        throw Error::of_errno("setuid failed");
+    const CostFile file(path);
+    const Pieces pieces(file, ranges);
+    for (volatile char* at : pieces.spread(1))
+        static_cast<void>(*at);
+    const double spent = process_ns();
+    char byte = 0;
+    if (write(ready_fd, &spent, sizeof(spent)) != sizeof(spent))
+        throw Error::of_errno("write failed");
+    while (read(stop_fd, &byte, 1) < 0 && errno == EINTR)
+        ;
+    return 0;
+}
+
+class Pipe {
+  public:
+    Pipe() {
+        if (pipe2(ends_, O_CLOEXEC) != 0)
+            throw Error::of_errno("pipe failed");
+        // above those that the children have
+        for (int& end : ends_) {
+            const int high = fcntl(end, F_DUPFD_CLOEXEC, 10);
+            if (high < 0)
+                throw Error::of_errno("fcntl failed");
+            ::close(end);
+            end = high;
+        }
+    }
+    Pipe(const Pipe&) = delete;
+    Pipe& operator=(const Pipe&) = delete;
+    ~Pipe() {
+        close(0);
+        close(1);
+    }
+    int end(int which) const { return ends_[which]; }
+    void close(int which) {
+        if (ends_[which] >= 0)
+            ::close(ends_[which]);
+        ends_[which] = -1;
+    }
+
+  private:
+    int ends_[2];
+};
+
+struct Holder {
+    pid_t pid;
+    double spent_ns; // of processor time, up to where it was ready
+};
+
+Holder start_holder(const char* path, const Options& options, unsigned number, const Pipe& stop) {
+    Pipe ready; // its own: if the process ends instead, so does the pipe
+    double spent = 0;
+    const unsigned user = options.users ? first_user + number % options.users : 0;
+    std::string ranges = std::to_string(options.ranges), uid = std::to_string(user);
+    std::string program = "pp-growth", what = "held", file = path;
+    char* command[] = {program.data(), what.data(), file.data(),
+                       ranges.data(),  uid.data(),  nullptr};
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, ready.end(1), ready_fd);
+    posix_spawn_file_actions_adddup2(&actions, stop.end(0), stop_fd);
+    pid_t child = 0;
+    const int error = posix_spawn(&child, "/proc/self/exe", &actions, nullptr, command, environ);
+    posix_spawn_file_actions_destroy(&actions);
+    if (error) {
+        errno = error;
+        throw Error::of_errno("cannot start a process");
+    }
+    ready.close(1);
+    if (read(ready.end(0), &spent, sizeof(spent)) != sizeof(spent))
+        throw Error("a process did not get ready");
+    return {child, spent};
+}
+
+// What it has spent since it was ready, up to its very end.
+double end_of(const Holder& holder) {
+    int status = 0;
+    struct rusage used = {};
+    if (wait4(holder.pid, &status, 0, &used) != holder.pid || status != 0)
+        throw Error("a process did not end with status 0");
+    const auto ns = [](const timeval& t) {
+        return static_cast<double>(t.tv_sec) * 1e9 + static_cast<double>(t.tv_usec) * 1e3;
+    };
+    return ns(used.ru_utime) + ns(used.ru_stime) - holder.spent_ns;
+}
+
+int hold(const char* path, const Options& options) {
+    Pipe stop;
+    std::vector<Holder> holders;
+    std::vector<double> starts, ends;
+    char byte = 0;
+    for (unsigned i = 0; i < options.processes; ++i) {
+        const double before = thread_ns();
+        holders.push_back(start_holder(path, options, i, stop));
+        starts.push_back(thread_ns() - before + holders.back().spent_ns);
+    }
+    const auto first =
+        starts.end() - static_cast<std::ptrdiff_t>(std::min(starts.size(), last_starts));
+    std::printf("{\"processes\": %u, \"start_ns\": %.0f, \"first_pid\": %d}\n", options.processes,
+                median({first, starts.end()}), holders.front().pid);
+    std::fflush(stdout);
+    while (read(STDIN_FILENO, &byte, 1) > 0)
+        ;
+    stop.close(1);
+    for (const Holder& holder : holders)
+        ends.push_back(end_of(holder));
+    std::printf("{\"end_ns\": %.0f}\n", median(ends));
+    return 0;
+}
+
+int run(int argc, char** argv) {
+    const std::string_view what = argc > 1 ? argv[1] : "";
+    if (argc == 5 && what == "held")
+        return hold_child(argv[2], number("ranges", argv[3]),
+                          std::string_view(argv[4]) == "0" ? 0 : number("user", argv[4]));
+    Options options;
+    constexpr struct option known[] = {{"milliseconds", required_argument, nullptr, 'm'},
+                                       {"processes", required_argument, nullptr, 'p'},
+                                       {"ranges", required_argument, nullptr, 'r'},
+                                       {"users", required_argument, nullptr, 'u'},
+                                       {nullptr, 0, nullptr, 0}};
+    for (int c; (c = getopt_long(argc, argv, "", known, nullptr)) != -1;) {
+        if (c == 'm')
+            options.milliseconds = number("--milliseconds", optarg);
+        else if (c == 'p')
+            options.processes = number("--processes", optarg);
+        else if (c == 'r')
+            options.ranges = number("--ranges", optarg);
+        else if (c == 'u')
+            options.users = std::min(number("--users", optarg), 100u);
+        else
+            return 2;
+    }
+    if (argc - optind >= 2 && what == "pairs")
+        return pairs(argv + optind + 1, static_cast<unsigned>(argc - optind - 1), options);
+    if (argc - optind == 2 && what == "hold" && options.processes)
+        return hold(argv[optind + 1], options);
+    std::fputs(usage, stderr);
+    return 2;
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    try {
+        return run(argc, argv);
+    } catch (const Error& error) {
+        std::fprintf(stderr, "pp-growth: %s\n", error.what());
+        return 1;
+    }
+}
