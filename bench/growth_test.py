@@ -17,7 +17,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, str(Path(__file__).parent))
 # pylint: disable=wrong-import-position
 from lab import costs, report, results  # noqa: E402
-from lab.growth import memory  # noqa: E402
+from lab.growth import guest, memory  # noqa: E402
 from lab.growth import results as growing  # noqa: E402
 from lab.report import costs as section  # noqa: E402
 
@@ -116,6 +116,17 @@ class Tool(unittest.TestCase):
             self.assertNotEqual(done.returncode, 0, arguments)
             self.assertEqual(done.stdout, "", arguments)
             self.assertNotEqual(done.stderr, "", arguments)
+
+
+class Status(unittest.TestCase):
+    def test_parsed(self):
+        text = ("module:    loaded, version 0.1, 2 address spaces subscribed\nprograms:  page_added\n"
+                "user 0: 2 processes, keeping 0.3 MiB\nprocesses: 2\n"
+                "  12 a: 9 ranges (uid 0), subscribed: 64 ranges, may keep 0.2 MiB\n"
+                "    7f00-7f01 /x: 3 ranges, may keep 1: pin, rule 1\n"
+                "  13 b (uid 1), attached: 2 ranges, may keep 0.1 MiB\ntotal:     uploads 7\n")
+        self.assertEqual(guest.parsed(text), {"processes": 2, "subscriptions": 2, "ranges": 66})
+        self.assertRaises(guest.Failure, guest.parsed, "module:    not loaded\n")
 
 
 class Memory(unittest.TestCase):

@@ -89,5 +89,5 @@ class Counting:
 
 
 class Parallel(Counting):
-    """The VM with a processor for each of this machine's, all at work at once."""
-    environment, options = (), ("--parallel", "--cpus", os.cpu_count(), "--timeout", "3600")
+    """The VM with a processor for each of this machine (16 at most), all at work at once."""
+    environment, options = (), ("--parallel", "--cpus", min(16, os.cpu_count()), "--timeout", "3600")

@@ -124,7 +124,7 @@ def push_grid(part):
 
 def overhead_grid(overhead):
     rows = []
-    for one in overhead:
+    for one in (one for one in overhead if one["item"] in ITEMS):
         what, unit, target = ITEMS[one["item"]]
         ratio = unit == "ratio"
         rows.append([what, number(one["bare_ns"]), number(one["with_ns"]),
