@@ -197,6 +197,8 @@ class Section(unittest.TestCase):
         whole = sample()
         for part in growing.PARTS:
             self.check({"format": 1, part: whole[part]})
+            # of a run that was interrupted at once
+            self.check({"format": 1, part: growing.begin(part, MACHINE, "abc", "then", False)})
         short = sample()["counts"] | {"alive": alive(1), "many": [], "lookup": [], "refused": None}
         self.check({"format": 1, "counts": short})
 

@@ -83,11 +83,11 @@ class Counting:
     def describe(self):
         return json.loads(call([*self.base, "--describe"]))
 
-    def run(self, command, seconds=3600):
+    def run(self, command, seconds=7200):
         """What it prints, a dict a line; nothing is loaded yet."""
         yield from stream(["timeout", "-k", "30", seconds, *self.base, "--no-load", "--", *command])
 
 
 class Parallel(Counting):
     """The VM with a processor for each of this machine (16 at most), all at work at once."""
-    environment, options = (), ("--parallel", "--cpus", min(16, os.cpu_count()), "--timeout", "3600")
+    environment, options = (), ("--parallel", "--cpus", min(16, os.cpu_count()), "--timeout", "7200")

@@ -136,7 +136,7 @@ def overhead_grid(overhead):
 
 def grids(growth):
     counts, pushes = growth.get("counts"), growth.get("pushes")
-    if counts:
+    if counts and counts["loaded"]:
         yield loaded_grid(counts)
         yield shim_grid(counts)
         yield lookup_grid(counts)
@@ -187,7 +187,7 @@ def pictures(growth):
     if counts and len(counts["lookup"]) > 1:
         parts.append(by_ranges(counts, "A fault that brings a page in", "fault_bare_ns", "fault_ns"))
         parts.append(by_ranges(counts, "mmap and munmap", "pair_bare_ns", "pair_ns"))
-    if counts:
+    if counts and counts["loaded"]:
         def instructions(key):
             return lambda row: row[key] / THOUSAND if key in row else None
         base, rows = counts["loaded"]["map_bytes"], counts["alive"]
@@ -262,7 +262,7 @@ def html(growth, overhead, found):
         return ""
     growth = growth or {}
     parts = []
-    if growth.get("counts"):
+    if growth.get("counts") and growth["counts"]["loaded"]:
         parts += [f'<p class="seen">{escape(said)}</p>' for said in growth_sentences(growth["counts"])]
     parts += [f'<p class="soft">{escape(measured_where(what, part))}</p>'
               for what, part in growth.items() if what in growing.PARTS]
