@@ -30,21 +30,20 @@ namespace {
 
 constexpr char usage[] =
     "usage: pp-growth pairs FILE... [--milliseconds N]\n"
-    "       pp-growth hold FILE --processes N [--ranges N] [--users N]\n"
+    "       pp-growth hold FILE --processes N [--ranges N] [--fork]\n"
     "  pairs      a process for each FILE maps and unmaps a page of it, for N ms (default 1000)\n"
     "  hold       N processes, started one after the other, each with so many pages of FILE\n"
     "             mapped, each by itself (default 1); they end when stdin does. Told is the\n"
     "             processor time for a start (of the last 16) and for an end, medians\n"
-    "  --users N  the processes are in turn of the users 60001 to 60000+N (at most 100)\n";
+    "  --fork     the first one forks the others, which have its mappings from it\n";
 
-constexpr unsigned first_user = 60001;
 constexpr std::size_t last_starts = 16; // of which the median is told
 
 struct Options {
     unsigned milliseconds = 1000;
     unsigned processes = 0;
     unsigned ranges = 1;
-    unsigned users = 0;
+    bool forks = false;
 };
 
 void check_end(pid_t child) {
@@ -124,20 +123,26 @@ int pairs(char** files, unsigned count, const Options& options) {
 // Descriptors of the pipes in the children: they tell that they are ready, and end with `stop`.
 constexpr int ready_fd = 3, stop_fd = 4;
 
-int hold_child(const char* path, unsigned ranges, unsigned user) {
-    if (user && (setgid(user) != 0 || setuid(user) != 0))
-        throw Error::of_errno("setuid failed");
-    const CostFile file(path);
-    const Pieces pieces(file, ranges);
-    for (volatile char* at : pieces.spread(1))
-        static_cast<void>(*at);
+// Tells the processor time that it took to get here.
+int stay(int ready, int stop) {
     const double spent = process_ns();
     char byte = 0;
-    if (write(ready_fd, &spent, sizeof(spent)) != sizeof(spent))
+    if (write(ready, &spent, sizeof(spent)) != sizeof(spent))
         throw Error::of_errno("write failed");
-    while (read(stop_fd, &byte, 1) < 0 && errno == EINTR)
+    while (read(stop, &byte, 1) < 0 && errno == EINTR)
         ;
     return 0;
+}
+
+void touch_first(const Pieces& pieces) {
+    for (volatile char* at : pieces.spread(1))
+        static_cast<void>(*at);
+}
+
+int held(const char* path, unsigned ranges) {
+    const CostFile file(path);
+    touch_first(Pieces(file, ranges));
+    return stay(ready_fd, stop_fd);
 }
 
 class Pipe {
@@ -176,14 +181,10 @@ struct Holder {
     double spent_ns; // of processor time, up to where it was ready
 };
 
-Holder start_holder(const char* path, const Options& options, unsigned number, const Pipe& stop) {
-    Pipe ready; // its own: if the process ends instead, so does the pipe
-    double spent = 0;
-    const unsigned user = options.users ? first_user + number % options.users : 0;
-    std::string ranges = std::to_string(options.ranges), uid = std::to_string(user);
-    std::string program = "pp-growth", what = "held", file = path;
-    char* command[] = {program.data(), what.data(), file.data(),
-                       ranges.data(),  uid.data(),  nullptr};
+// A process of its own, of the same program.
+pid_t spawn(const char* path, unsigned count, const Pipe& ready, const Pipe& stop) {
+    std::string program = "pp-growth", what = "held", file = path, ranges = std::to_string(count);
+    char* command[] = {program.data(), what.data(), file.data(), ranges.data(), nullptr};
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_adddup2(&actions, ready.end(1), ready_fd);
@@ -195,6 +196,26 @@ Holder start_holder(const char* path, const Options& options, unsigned number, c
         errno = error;
         throw Error::of_errno("cannot start a process");
     }
+    return child;
+}
+
+pid_t fork_with(const Pieces& pieces, const Pipe& ready, Pipe& stop) {
+    const pid_t child = fork();
+    if (child < 0)
+        throw Error::of_errno("cannot fork");
+    if (child == 0) {
+        stop.close(1);
+        touch_first(pieces);
+        _exit(stay(ready.end(1), stop.end(0)));
+    }
+    return child;
+}
+
+// `start` returns the process that it started, or throws.
+template <typename Start> Holder started(const Start& start) {
+    Pipe ready; // its own: if the process ends instead, so does the pipe
+    double spent = 0;
+    const pid_t child = start(ready);
     ready.close(1);
     if (read(ready.end(0), &spent, sizeof(spent)) != sizeof(spent))
         throw Error("a process did not get ready");
@@ -214,13 +235,19 @@ double end_of(const Holder& holder) {
 }
 
 int hold(const char* path, const Options& options) {
+    const CostFile file(path);
+    const Pieces own(file, options.forks ? options.ranges : 0);
+    touch_first(own);
     Pipe stop;
     std::vector<Holder> holders;
     std::vector<double> starts, ends;
     char byte = 0;
-    for (unsigned i = 0; i < options.processes; ++i) {
+    for (unsigned i = options.forks ? 1 : 0; i < options.processes; ++i) {
         const double before = thread_ns();
-        holders.push_back(start_holder(path, options, i, stop));
+        holders.push_back(started([&](const Pipe& ready) {
+            return options.forks ? fork_with(own, ready, stop)
+                                 : spawn(path, options.ranges, ready, stop);
+        }));
         starts.push_back(thread_ns() - before + holders.back().spent_ns);
     }
     const auto first =
@@ -239,14 +266,13 @@ int hold(const char* path, const Options& options) {
 
 int run(int argc, char** argv) {
     const std::string_view what = argc > 1 ? argv[1] : "";
-    if (argc == 5 && what == "held")
-        return hold_child(argv[2], number("ranges", argv[3]),
-                          std::string_view(argv[4]) == "0" ? 0 : number("user", argv[4]));
+    if (argc == 4 && what == "held")
+        return held(argv[2], number("ranges", argv[3]));
     Options options;
     constexpr struct option known[] = {{"milliseconds", required_argument, nullptr, 'm'},
                                        {"processes", required_argument, nullptr, 'p'},
                                        {"ranges", required_argument, nullptr, 'r'},
-                                       {"users", required_argument, nullptr, 'u'},
+                                       {"fork", no_argument, nullptr, 'f'},
                                        {nullptr, 0, nullptr, 0}};
     for (int c; (c = getopt_long(argc, argv, "", known, nullptr)) != -1;) {
         if (c == 'm')
@@ -255,14 +281,14 @@ int run(int argc, char** argv) {
             options.processes = number("--processes", optarg);
         else if (c == 'r')
             options.ranges = number("--ranges", optarg);
-        else if (c == 'u')
-            options.users = std::min(number("--users", optarg), 100u);
+        else if (c == 'f')
+            options.forks = true;
         else
             return 2;
     }
     if (argc - optind >= 2 && what == "pairs")
         return pairs(argv + optind + 1, static_cast<unsigned>(argc - optind - 1), options);
-    if (argc - optind == 2 && what == "hold" && options.processes)
+    if (argc - optind == 2 && what == "hold" && options.processes > (options.forks ? 1 : 0))
         return hold(argv[optind + 1], options);
     std::fputs(usage, stderr);
     return 2;

@@ -97,19 +97,20 @@ class Tool(unittest.TestCase):
         self.assertGreaterEqual(said["seconds"], 0.05)
 
     def test_held_processes_have_their_mappings_and_end_with_stdin(self):
-        with subprocess.Popen([TOOL, "hold", self.file, "--processes", "3", "--ranges", "20"],
-                              stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as held:
-            ready = json.loads(held.stdout.readline())
-            self.assertGreater(ready["start_ns"], 0)
-            maps = Path(f"/proc/{ready['first_pid']}/maps").read_text()
-            self.assertEqual(maps.count(f"{self.file}\n"), 20)
-            held.stdin.close()
-            self.assertIn("end_ns", json.loads(held.stdout.readline()))
-            self.assertEqual(held.wait(), 0)
+        for more in [], ["--fork"]:
+            with subprocess.Popen([TOOL, "hold", self.file, "--processes", "3", "--ranges", "20", *more],
+                                  stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as held:
+                ready = json.loads(held.stdout.readline())
+                self.assertGreater(ready["start_ns"], 0)
+                maps = Path(f"/proc/{ready['first_pid']}/maps").read_text()
+                self.assertEqual(maps.count(f"{self.file}\n"), 20)
+                held.stdin.close()
+                self.assertIn("end_ns", json.loads(held.stdout.readline()))
+                self.assertEqual(held.wait(), 0)
 
     def test_misuse(self):
         for arguments in ([], ["pairs"], ["pairs", "/nonexistent"], ["hold", self.file],
-                          ["hold", self.file, "--processes", "0"],
+                          ["hold", self.file, "--processes", "0"], ["hold", self.file, "--processes", "1", "--fork"],
                           ["hold", self.file, "--processes", "2", "--ranges", "21"]):
             done = subprocess.run([TOOL, *arguments], capture_output=True, text=True, check=False,
                                   stdin=subprocess.DEVNULL)
