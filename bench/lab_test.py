@@ -8,6 +8,7 @@ import sys
 import tempfile
 import types
 import unittest
+import unittest.mock
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
@@ -133,6 +134,15 @@ class Plan(unittest.TestCase):
             self.assertIn(method.method, names.METHODS)
 
 
+class Places(unittest.TestCase):
+    """What the arm vmtouch locks."""
+
+    def test_the_beginning_of_the_graph(self):
+        options = types.SimpleNamespace(data=Path("/data"), quick=False)
+        self.assertEqual(plan.WORKLOADS["graph-walk"].locked(options),
+                         [(f"0-{int(0.85 * 32 * MIB)}", [Path("/data/graph")])])
+
+
 class Optimum(unittest.TestCase):
     def test_search_reads_what_does_not_fit(self):
         workload = plan.WORKLOADS["search-large"]
@@ -142,6 +152,17 @@ class Optimum(unittest.TestCase):
         self.assertEqual((found["accesses"], found["capacity"]), (3000, 700))
         self.assertAlmostEqual(found["hit_ratio"], 2 / 3 * 0.7, 2)
         self.assertEqual(found["lru_hit_ratio"], 0)
+
+
+    def test_a_graph_is_walked_as_it_is(self):
+        workload = plan.WORKLOADS["graph-walk"]
+        options = types.SimpleNamespace(quick=True, build=BELADY.parent.parent, repo=REPO, parts={})
+        with unittest.mock.patch.dict("os.environ", PAGEPATROL_BUILD=str(options.build)):
+            pages = [access >> 32 for access in workload.trace(options)]
+        index = sum(1 <= page <= 8_000_000 // 4096 + 1 for page in pages)
+        # 200 walks of 50 steps, each an edge and a place in the index; hubs share pages of that, and
+        # what was read just before is not in the trace
+        self.assertTrue(9_500 < len(pages) - index <= 10_000 and 5_000 < index < 10_000, (index, len(pages)))
 
 
 class Residency(unittest.TestCase):

@@ -34,8 +34,8 @@ class Tools:
         except (OSError, subprocess.CalledProcessError) as error:
             raise Failure(f"making data: {' '.join(command)}: {error}") from error
 
-    def make_file(self, *arguments):
-        self.call(self.build / "bench/make-file", *arguments)
+    def make_file(self, *arguments, **more):
+        self.call(self.build / "bench/make-file", *arguments, **more)
 
 
 def key_of(dataset, repo):

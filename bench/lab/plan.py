@@ -30,6 +30,7 @@ PLAN = (
       for workload in ("ycsb-c", "uniform")),
     Entry(patterns.Model(), quick=True),
     Entry(patterns.HotAndScan(), quick=True),
+    Entry(patterns.GraphWalk()),
     Entry(patterns.Sequential()),
     Entry(patterns.CyclicBurst()),
     Entry(patterns.RandomRegion()),

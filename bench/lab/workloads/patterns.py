@@ -10,6 +10,7 @@ from array import array
 from pathlib import Path
 
 from lab.cgroup import Job
+from lab.data import Tools
 from lab.system import MIB, PAGE, Failure
 from lab.workload import Dataset, Metric, Workload
 
@@ -27,8 +28,14 @@ def make_model(folder, tools):
     tools.make_file("137M", folder / "model.gguf", "--seed", 3)
 
 
+def make_graph(folder, tools):
+    # numbered by degree, as the policy needs it: 16 edges a node, so 69 MiB
+    tools.make_file(folder / "graph", "--graph", 1_000_000, "--sorted", stdout=subprocess.DEVNULL)
+
+
 PATTERNS = Dataset("patterns", "512M", make_patterns)
 MODEL = Dataset("model", "256M", make_model)
+GRAPH = Dataset("graph", "128M", make_graph)
 
 
 class Pattern(Workload):
@@ -54,13 +61,17 @@ class Pattern(Workload):
                       *(f"--set={key}={value}" for key, value in settings.items()),
                       "--json", "-"], name="pp-bench")]]
 
+    def make_traced(self, folder, options):
+        """Files of the same size: where a pattern reads does not depend on what it reads."""
+        for name in self.files:
+            with open(folder / name, "wb") as file:
+                file.truncate(options.parts[name]["bytes"])
+
     def trace(self, options):
-        """Recorded from pp-bench itself, over files of the same size: where it reads does not
-        depend on what it reads. Accesses that repeat one of the last 64 pages are left out."""
+        """Recorded from pp-bench itself. Accesses that repeat one of the last 64 pages are left
+        out."""
         with tempfile.TemporaryDirectory() as folder:
-            for name in self.files:
-                with open(Path(folder) / name, "wb") as file:
-                    file.truncate(options.parts[name]["bytes"])
+            self.make_traced(Path(folder), options)
             here = types.SimpleNamespace(**vars(options) | {"data": Path(folder)})
             command = [options.repo / "bench/trace", "-o", f"{folder}/trace", "--file", f"{folder}/*",
                        "--", *self.passes(here)[0][0].command]
@@ -69,6 +80,10 @@ class Pattern(Workload):
             if done.returncode:
                 raise Failure(f"recording the accesses of {self.name}: {done.stderr.strip()}")
             return array("Q", (Path(folder) / "trace").read_bytes())
+
+    def first_pages(self, options):
+        """What vmtouch locks of a file whose beginning is as good as any part, or better."""
+        return [(f"0-{int(LOCKED_SHARE * self.limit(options))}", [options.data / self.files[0]])]
 
     def advised(self, job, options):
         return dataclasses.replace(job, command=job.command + [
@@ -114,7 +129,8 @@ class Model(Pattern):
     dataset, policy, effects = MODEL, "model.toml", ("dropped",)
     files = ("model.gguf",)
     pictured = {"weights (137 MiB)": "model.gguf"}
-    advice = {"files.loop.lock": int(LOCKED_SHARE * 96 * MIB) // PAGE}
+    advice = {"files.loop.lock": int(LOCKED_SHARE * limit_mib * MIB) // PAGE}
+    locked = Pattern.first_pages
 
     def configured(self, options):
         return {"files.loop.path": "model.gguf", "step.loop.passes": self.count(options)}
@@ -123,8 +139,28 @@ class Model(Pattern):
     def count(options):
         return 3 if options.quick else 10
 
-    def locked(self, options):
-        return [(f"0-{int(LOCKED_SHARE * self.limit(options))}", [options.data / "model.gguf"])]
+
+class GraphWalk(Pattern):
+    """Index and hubs fit, all of the edges do not."""
+    name, title, config, limit_mib = "graph-walk", "Random walks on a graph", "graph-walk", 32
+    text = ("Random walks of 50 steps on a mapped graph of 69 MiB with 32 MiB of memory: each step looks up a node "
+            "in the index (11 % of the file) and one of its edges. Nodes are numbered by degree, so the edges "
+            "of the hubs, which walks meet most, lie right behind the index.")
+    dataset, policy, effects = GRAPH, "graph.toml", ("kept",)
+    metrics = (dataclasses.replace(HOT_SHARE, title="index reads that waited for the disk"),)
+    files = ("graph",)
+    pictured = {"graph (69 MiB), the index first": "graph"}
+    advice = {"files.graph.advice": "random",
+              "files.graph.lock": int(LOCKED_SHARE * limit_mib * MIB) // PAGE}
+    locked = Pattern.first_pages
+
+    def configured(self, options):
+        # the config says MADV_RANDOM, which is for the arm `advice` to do
+        return {"files.graph.advice": "none", "step.graph-walk.walks": 200 if options.quick else 600}
+
+    def make_traced(self, folder, options):
+        """The graph itself: what it holds is where the walk goes."""
+        self.dataset.make(folder, Tools(options.repo, options.build))
 
 
 class Micro(Pattern):
