@@ -3,7 +3,9 @@
 """bench/run's parts that need no VM: statistics, targets, the plan, the optimum, the report on
 made-up results. Usage: lab_test.py PP-BELADY
 """
+import contextlib
 import copy
+import sqlite3
 import sys
 import tempfile
 import types
@@ -134,8 +136,44 @@ class Plan(unittest.TestCase):
             self.assertIn(method.method, names.METHODS)
 
 
+    def test_who_cant_run_says_why(self):
+        def refused(name):
+            found = {arm.method: reason for arm in plan.ARMS.values()
+                     if (reason := arm.refuses(plan.WORKLOADS[name])) and "not installed" not in reason}
+            found.pop("damon", None)  # what this kernel has
+            return found
+        one, scattered = "one process does all of it", "scattered over the tables"
+        for name, expected in {
+                "graph-walk": {"cgroup": one},
+                "backup-tar": {"vmtouch": "scattered over the file"},
+                "lookup-scan": {"cgroup": one},
+                "ycsb-c-leveldb": {"cgroup": one, "vmtouch": scattered, "advice": "neither mappings"},
+                "ycsb-c-rocksdb": {"cgroup": one, "vmtouch": scattered}}.items():
+            found = refused(name)
+            self.assertEqual(set(found), set(expected), name)
+            for method, reason in expected.items():
+                self.assertIn(reason, found[method])
+
+
 class Places(unittest.TestCase):
     """What the arm vmtouch locks."""
+
+    def test_the_index_of_an_sqlite_database(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "sqlite/data.db"
+            path.parent.mkdir()
+            with contextlib.closing(sqlite3.connect(path)) as database:
+                database.execute("PRAGMA journal_mode = WAL")
+                database.execute("CREATE TABLE entry (id INTEGER PRIMARY KEY, key TEXT)")
+                database.executemany("INSERT INTO entry (key) VALUES (?)", [(str(n),) for n in range(9999)])
+                database.execute("CREATE UNIQUE INDEX entry_key ON entry (key)")
+                database.commit()
+            (where, paths), = plan.WORKLOADS["lookup-scan"].locked(types.SimpleNamespace(data=Path(folder)))
+            size = path.stat().st_size
+            self.assertEqual(list(path.parent.iterdir()), [path])
+        start, end = map(int, where.split("-"))
+        self.assertEqual((paths, end, start % 4096), ([path], size, 0))
+        self.assertTrue(size / 4 < start < size * 3 / 4, where)
 
     def test_the_beginning_of_the_graph(self):
         options = types.SimpleNamespace(data=Path("/data"), quick=False)

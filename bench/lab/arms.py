@@ -134,7 +134,7 @@ class ScannerCgroup(Arm):
 
     def refuses(self, workload):
         return None if "scan" in workload.roles else (
-            "the process that scans is the one that is to be served")
+            "one process does all of it: there is no other to set apart")
 
     def change(self, job, workload, options):
         return dataclasses.replace(job, cgroup=self.path[job.role])

@@ -25,8 +25,9 @@ PLAN = (
     Entry(kv.GetScan(0.1)),
     Entry(kv.GetScanOne()),
     Entry(kv.Backup()),
+    Entry(kv.BackupTar()),
     Entry(kv.LookupScan()),
-    *(Entry(kv.Ycsb(engine, workload)) for engine in ("leveldb", "rocksdb")
+    *(Entry(kv.PointReads(engine, workload)) for engine in ("leveldb", "rocksdb")
       for workload in ("ycsb-c", "uniform")),
     Entry(patterns.Model(), quick=True),
     Entry(patterns.HotAndScan(), quick=True),

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Look-ups in embedded databases, beside scans and backups: pp-kv on Debian's libraries. Those
 that write are not here: each run would need a copy of the data of its own."""
+import contextlib
 import dataclasses
 import json
+import sqlite3
 
 from lab.cgroup import Job
 from lab.system import PAGE, Failure
@@ -41,10 +43,11 @@ def role_of(outcome, *names):
 
 class KeyValue(Workload):
     """pp-kv for a fixed time. It checks each value that it reads itself."""
-    engine, workload, share = "lmdb", "get-scan", 0.3
+    engine, workload, share, threads = "lmdb", "get-scan", 0.3, THREADS
     primary = Metric("throughput", "look-ups", "1/s", decimals=0)
     effects = ("uploads",)  # some of the policies are about read-ahead alone, which is not counted
     advice = {}  # role: words of --advise
+    timed = None  # the kind of operation whose latencies count; None: all
     not_locked = "what is hot lies scattered over the file"
 
     def limit(self, options):
@@ -54,9 +57,12 @@ class KeyValue(Workload):
     def seconds(options):
         return 12 if options.quick else 60
 
+    def folder(self, options):
+        return options.data / self.engine
+
     def command(self, options, *more):
-        return [options.build / "bench/pp-kv", "run", self.engine, options.data / self.engine,
-                "--workload", self.workload, "--threads", THREADS, "--json", "-", *more]
+        return [options.build / "bench/pp-kv", "run", self.engine, self.folder(options),
+                "--workload", self.workload, "--threads", self.threads, "--json", "-", *more]
 
     def passes(self, options):
         return [[Job(self.command(options, "--seconds", self.seconds(options)), name="pp-kv")]]
@@ -77,7 +83,8 @@ class KeyValue(Workload):
                 if role and role["operations"]:
                     values[key] = role["throughput"]
                     if key == "throughput":
-                        values |= self.latencies(role["latency_ns"])
+                        values |= self.latencies(role["kinds"][self.timed] if self.timed
+                                                 else role["latency_ns"])
         if "throughput" not in values:
             raise Failure(f"{self.name}: pp-kv tells of no look-ups")
         return values
@@ -124,7 +131,7 @@ class GetScanOne(KeyValue):
 
 class Backup(KeyValue):
     """A program that knows nothing of databases reads everything beside the server."""
-    name, title = "backup", "A backup beside a server"
+    name, title = "backup", "A backup that maps, beside a server"
     text = ("Look-ups in LMDB with enough memory for all that is hot (70 % of the data), while `rg --mmap` reads the "
             "same files, again and again: how much slower does the server get?")
     dataset, roles, share = DATA["lmdb"], ("server", "scan"), 0.7
@@ -132,32 +139,73 @@ class Backup(KeyValue):
     metrics = (P50, P99, P999)
     advice = {"server": "random"}
 
+    @staticmethod
+    def program(options):
+        return ["rg", "--mmap", "--no-config", "--count", "--text", "in no record", "--no-messages",
+                options.data]
+
     def passes(self, options):
         server = Job(self.command(options, "--role", "get", "--seconds", self.seconds(options)),
                      name="server", role="server")
-        return [[server, Job(["rg", "--mmap", "--no-config", "--count", "--text", "in no record",
-                              "--no-messages", options.data], name="rg", role="scan",
-                             background=True)]]
+        program = self.program(options)
+        return [[server, Job(program, name=program[0], role="scan", background=True)]]
 
 
-class LookupScan(KeyValue):
-    """SQLite: an index that is looked up while its table is scanned."""
-    name, title, engine, workload = ("lookup-scan", "Index look-ups beside a table scan: SQLite", "sqlite",
-                                     "lookup-scan")
-    text = ("Threads of one process look up an index of an SQLite database that is mapped, another scans the "
-            "table. The limit is 30 % of the data.")
-    dataset, policy, metrics = DATA["sqlite"], "lookup-scan.toml", (P50, P99, P999, SCAN)
+class BackupTar(Backup):
+    """The same by read(2), which no rule reaches: PagePatrol has the server alone."""
+    name, title = "backup-tar", "A backup that reads, beside a server"
+    text = ("As above, but it is `tar` that reads everything, and by read(2): PagePatrol can say nothing to it, "
+            "so only the server has a policy.")
+    policy = {"server": "point-reads.toml"}
+
+    @staticmethod
+    def program(options):
+        # into a pipe: an archive that is /dev/null makes tar read nothing. The lock changes while
+        # it is read, of which tar complains
+        return ["tar", "--create", "--file=-", "--use-compress-program=cat >/dev/null",
+                "--exclude=lock.mdb", f"--directory={options.data}", "."]
+
+
+class SqliteIndex(KeyValue):
+    """SQLite, where what is hot has a place: the index, from its root to the end of the file."""
+    engine, dataset, policy = "sqlite", DATA["sqlite"], "lookup-scan.toml"
     advice = {"main": "lock-index"}
 
+    def locked(self, options):
+        path = self.folder(options) / "data.db"
+        # immutable: else it would leave a log and shared memory beside the file
+        with contextlib.closing(sqlite3.connect(f"file:{path}?immutable=1", uri=True)) as database:
+            (page, root), = database.execute(
+                "SELECT page_size, rootpage FROM pragma_page_size, sqlite_master WHERE name = 'entry_key'")
+        return [(f"{(root - 1) * page}-{path.stat().st_size}", [path])]
 
-class Ycsb(KeyValue):
-    """The mixes that only read, on the log-structured stores."""
-    policy, metrics = "point-reads.toml", (P50, P99, P999)
+
+class LookupScan(SqliteIndex):
+    """An index that is looked up while its table is scanned."""
+    name, title = "lookup-scan", "Index look-ups beside a table scan: SQLite"
+    text = ("Threads of one process look up an index of an SQLite database that is mapped, another scans the "
+            "table. The limit is 30 % of the data.")
+    workload, metrics = "lookup-scan", (P50, P99, P999, SCAN)
+
+
+class Store(KeyValue):
+    """Of the log-structured engines."""
+    policy = "point-reads.toml"
+    not_advised = "the library shows its user neither mappings nor descriptors"
+    not_locked = "what is hot lies scattered over the tables"
 
     def __init__(self, engine, workload):
         self.engine, self.workload, self.name = engine, workload, f"{workload}-{engine}"
         self.dataset = DATA[engine]
+        self.advice = {"main": "normal"} if engine == "rocksdb" else {}
+
+
+class PointReads(Store):
+    """The mixes that only read."""
+    metrics = (P50, P99, P999)
+
+    def __init__(self, engine, workload):
+        super().__init__(engine, workload)
         kind = "all keys alike" if workload == "uniform" else "some keys far more often than others"
         self.title = f"{'YCSB C' if workload == 'ycsb-c' else 'Uniform reads'}: {engine}"
         self.text = f"Point reads of a mapped {engine} database, {kind}. The limit is 30 % of the data."
-        self.advice = {"main": "normal"} if engine == "rocksdb" else {}
