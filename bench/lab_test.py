@@ -5,6 +5,7 @@ made-up results. Usage: lab_test.py PP-BELADY
 """
 import contextlib
 import copy
+import json
 import sqlite3
 import sys
 import tempfile
@@ -19,7 +20,10 @@ sys.path.insert(0, str(Path(__file__).parent))
 # pylint: disable=wrong-import-position
 from lab import optimum, plan, report, residency, results, stats, targets  # noqa: E402
 from lab.arms import METHODS  # noqa: E402
+from lab.cgroup import Job, Outcome  # noqa: E402
 from lab.report import names  # noqa: E402
+from lab.system import Failure  # noqa: E402
+from lab.workloads import kv_writes  # noqa: E402
 
 MIB = 1 << 20
 REPO = Path(__file__).resolve().parent.parent
@@ -147,8 +151,9 @@ class Plan(unittest.TestCase):
                 "graph-walk": {"cgroup": one},
                 "backup-tar": {"vmtouch": "scattered over the file"},
                 "lookup-scan": {"cgroup": one},
-                "ycsb-c-leveldb": {"cgroup": one, "vmtouch": scattered, "advice": "neither mappings"},
-                "ycsb-c-rocksdb": {"cgroup": one, "vmtouch": scattered}}.items():
+                "insert-sqlite": {"cgroup": one},
+                "ycsb-a-leveldb": {"cgroup": one, "vmtouch": scattered, "advice": "neither mappings"},
+                "ycsb-e-rocksdb": {"cgroup": one, "vmtouch": scattered}}.items():
             found = refused(name)
             self.assertEqual(set(found), set(expected), name)
             for method, reason in expected.items():
@@ -179,6 +184,53 @@ class Places(unittest.TestCase):
         options = types.SimpleNamespace(data=Path("/data"), quick=False)
         self.assertEqual(plan.WORKLOADS["graph-walk"].locked(options),
                          [(f"0-{int(0.85 * 32 * MIB)}", [Path("/data/graph")])])
+
+
+class Writing(unittest.TestCase):
+    workload = plan.WORKLOADS["ycsb-d-leveldb"]
+
+    def setUp(self):
+        place = tempfile.TemporaryDirectory()
+        self.addCleanup(place.cleanup)
+        self.data = Path(place.name)
+        self.options = types.SimpleNamespace(data=self.data, build=Path("/nowhere"), quick=True)
+        (self.data / "leveldb").mkdir()
+        for name in ("000001.ldb", "MANIFEST-000002"):
+            (self.data / "leveldb" / name).write_text("as loaded")
+
+    def test_each_run_has_the_same_data(self):
+        left = self.data / "fresh"
+        left.mkdir()
+        (left / "of a run that was ended").write_text("x")
+        for _ in range(2):
+            with self.workload.prepared(self.options):
+                fresh = self.workload.folder(self.options)
+                self.assertIn(fresh, self.workload.passes(self.options)[0][0].command)
+                self.assertEqual({path.name: path.read_text() for path in fresh.iterdir()},
+                                 {"000001.ldb": "as loaded", "MANIFEST-000002": "as loaded"})
+                self.assertTrue((fresh / "000001.ldb").samefile(self.data / "leveldb/000001.ldb"))
+                # as LevelDB does: tables go, logs grow
+                (fresh / "000001.ldb").unlink()
+                (fresh / "MANIFEST-000002").write_text("changed")
+        with self.assertRaises(Failure), self.workload.prepared(self.options):
+            raise Failure("the run failed")
+        self.assertEqual([path.name for path in self.data.iterdir()], ["leveldb"])
+
+    def read(self, records):
+        latency = {"count": 5, "p50": 1e6, "p99": 2e6, "p99.9": 3e6, "histogram": []}
+        said = {"roles": [{"role": "mix", "operations": 100, "throughput": 10.0, "not_found": 0,
+                           "latency_ns": latency | {"p50": 9e6},
+                           "kinds": {"get": latency, "insert": latency}}]}
+        with unittest.mock.patch.object(kv_writes.Writing, "records", lambda *_: records):
+            return self.workload.read([{"outcomes": [Outcome(Job([]), json.dumps(said))]}], self.options)
+
+    def test_latencies_are_those_of_the_reads(self):
+        found = self.read(kv_writes.RECORDS + 6)
+        self.assertEqual((found["throughput"], found["p50"], found["p999"]), (10, 1, 3))
+
+    def test_what_was_inserted_must_be_there(self):
+        with self.assertRaisesRegex(Failure, "5 inserted, but 140004 there"):
+            self.read(kv_writes.RECORDS + 4)
 
 
 class Optimum(unittest.TestCase):
@@ -245,7 +297,7 @@ class Report(unittest.TestCase):
         for one in found["comparisons"][0]["arms"]:
             for each in one["runs"]:
                 each["metrics"]["latency_histogram"] = [[1000, 900], [20000, 90], [300000, 10]]
-        self.assertIn("Latency of the look-ups", self.check(found))
+        self.assertIn("Latency, milliseconds", self.check(found))
 
 
 if __name__ == "__main__":

@@ -28,6 +28,8 @@ struct RocksDb {
         rocksdb_options_set_advise_random_on_open(options, !wanted.advice.normal);
         // small tables, as the data is small: several per level, not one
         rocksdb_options_set_target_file_size_base(options, 8 << 20);
+        // as LevelDB has it: 64 MiB of unwritten records would be all of a small memory limit
+        rocksdb_options_set_write_buffer_size(options, 4 << 20);
         return options;
     }
     // who only reads takes no lock, so that several processes may

@@ -41,7 +41,8 @@ class Tools:
 def key_of(dataset, repo):
     """Changes when the recipe or a generator does."""
     state = hashlib.sha256(inspect.getsource(dataset.make).encode())
-    for path in ("make-file.cpp", "text.cpp", "kv/load.cpp", "kv/records.hpp"):
+    for path in ("make-file.cpp", "text.cpp", "kv/load.cpp", "kv/records.hpp", "kv/lsm.hpp",
+                 *(f"kv/{engine}.cpp" for engine in ("leveldb", "lmdb", "rocksdb", "sqlite"))):
         state.update((repo / "bench" / path).read_bytes())
     state.update(repr((dataset.name, dataset.image_size, dataset.parameters)).encode())
     return state.hexdigest()[:12]

@@ -79,6 +79,14 @@ def total(results):
 
 def measure_once(workload, arm, options, sampler=None):
     """(the run's numbers, the programs' answer)"""
+    with workload.prepared(options):
+        run, passes = run_once(workload, arm, options, sampler)
+        run["metrics"] = workload.read(passes, options)
+        return run, workload.answer(passes)
+
+
+def run_once(workload, arm, options, sampler):
+    """(the numbers that every run has, what the passes gave)"""
     passes = workload.passes(options)
     switch_lru(arm.lru)
     name = f"bench-{workload.name}-{arm.method}-{os.getpid()}"
@@ -101,8 +109,7 @@ def measure_once(workload, arm, options, sampler=None):
         run["memory_stat"] = difference(stat_of(cgroup), before)
         run["cpu_seconds"] = cpu_seconds(cgroup)
         run["memory_stall_seconds"] = stall_seconds(cgroup)
-    run["metrics"] = workload.read(results, options)
-    return run | said, workload.answer(results)
+    return run | said, results
 
 
 def measure(workload, arms, repetitions, options):

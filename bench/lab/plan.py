@@ -4,7 +4,7 @@ Limits and passes are the workloads' own, see workloads/."""
 from dataclasses import dataclass
 
 from lab.arms import all_arms
-from lab.workloads import kv, patterns, search
+from lab.workloads import kv, kv_writes, patterns, search
 
 # the kernel's defaults and PagePatrol, on both LRUs: what --quick compares
 QUICK_ARMS = ("default/classic", "default/mglru", "pagepatrol/classic", "pagepatrol/mglru")
@@ -27,8 +27,11 @@ PLAN = (
     Entry(kv.Backup()),
     Entry(kv.BackupTar()),
     Entry(kv.LookupScan()),
+    Entry(kv_writes.Inserts()),
     *(Entry(kv.PointReads(engine, workload)) for engine in ("leveldb", "rocksdb")
       for workload in ("ycsb-c", "uniform")),
+    *(Entry(kv_writes.Ycsb(engine, workload)) for engine in ("leveldb", "rocksdb")
+      for workload in kv_writes.MIXES),
     Entry(patterns.Model(), quick=True),
     Entry(patterns.HotAndScan(), quick=True),
     Entry(patterns.GraphWalk()),

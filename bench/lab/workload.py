@@ -2,6 +2,7 @@
 """What a workload is to the rest of bench/run. Each is a file in workloads/; it says which data
 it needs, which programs run in which order, and what of their output counts. It must not know
 which arm it runs in."""
+import contextlib
 from dataclasses import dataclass
 
 from lab.system import PAGE
@@ -53,6 +54,12 @@ class Workload:
     def limit(self, options):
         """memory.max in bytes."""
         raise NotImplementedError
+
+    @contextlib.contextmanager
+    def prepared(self, options):  # pylint: disable=unused-argument
+        """What a run needs beside the data: there before the caches are dropped, and until its
+        results have been read. None of it is measured."""
+        yield
 
     def passes(self, options):
         """Lists of jobs; those of a list run at the same time, the lists one after another."""

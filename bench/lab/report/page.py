@@ -61,8 +61,8 @@ def latency_curves(found):
             lines.append(charts.Curve(names.arm(arm), names.css(arm), points))
     if not lines:
         return ""
-    return charts.curves("Latency of the look-ups, milliseconds, by the share that was faster", lines,
-                         [(1 / tail, name) for tail, name in TAILS], "share of look-ups", "ms")
+    return charts.curves("Latency, milliseconds, by the share that was faster", lines,
+                         [(1 / tail, name) for tail, name in TAILS], "share of operations", "ms")
 
 
 def residency_maps(found):

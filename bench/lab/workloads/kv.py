@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Look-ups in embedded databases, beside scans and backups: pp-kv on Debian's libraries. Those
-that write are not here: each run would need a copy of the data of its own."""
+"""Look-ups in embedded databases, beside scans and backups: pp-kv on Debian's libraries. Nothing
+here changes its data: that is kv_writes.py's."""
 import contextlib
 import dataclasses
 import json
