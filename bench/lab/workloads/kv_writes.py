@@ -10,7 +10,7 @@ from pathlib import Path
 from lab.cgroup import Job, Outcome
 from lab.system import Failure
 from lab.workload import Metric
-from lab.workloads.kv import RECORDS, SqliteIndex, Store, role_of
+from lab.workloads.kv import RECORDS, KeyValue, SqliteIndex, Store, role_of
 
 # the mix: (what it does, of which kind of operation the latencies are, the policy)
 MIXES = {
@@ -39,8 +39,8 @@ def copied(source, target):
         shutil.copy2(source, target)
 
 
-class Writing:
-    """A mixin of KeyValue's classes."""
+class Writing(KeyValue):
+    """What all of them have in common, beside what their engines' classes have."""
     primary = Metric("throughput", "operations", "1/s", decimals=0)
 
     def folder(self, options):
