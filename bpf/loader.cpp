@@ -255,6 +255,8 @@ Result<void> load(const LoadOptions& options) {
     const Lock lock;
     if (fs::exists(PP_PIN_DOOR))
         return Error{EEXIST, "PagePatrol is loaded already", "ppctl unload first"};
+    if (geteuid() != 0)
+        return Error{EPERM, "loading PagePatrol", "needs root"};
     remove_pins(); // what an interrupted load left
     if (auto able = require_kernel_features(); !able)
         return able.error();
