@@ -20,10 +20,6 @@ void pp_no_folio_activate(struct folio *folio)
 {
 }
 
-void pp_no_lru_add_drain(void)
-{
-}
-
 int pp_no_do_madvise(struct mm_struct *mm, unsigned long start, size_t len,
 		     int behavior)
 {
@@ -32,7 +28,6 @@ int pp_no_do_madvise(struct mm_struct *mm, unsigned long start, size_t len,
 
 DEFINE_STATIC_CALL(pp_folio_activate, pp_no_folio_activate);
 DEFINE_STATIC_CALL(pp_folio_rotate_reclaimable, pp_no_folio_activate);
-DEFINE_STATIC_CALL(pp_lru_add_drain, pp_no_lru_add_drain);
 DEFINE_STATIC_CALL(pp_do_madvise, pp_no_do_madvise);
 
 bool pp_has_folio_activate __ro_after_init;
@@ -61,11 +56,8 @@ static void *__init pp_lookup(const char *name, const char *consequence)
 
 void __init pp_resolve_symbols(void)
 {
-	static const char later[] __initconst =
-		"what is deactivated goes later than it could";
 	void (*activate)(struct folio *folio);
 	void (*rotate)(struct folio *folio);
-	void (*drain)(void);
 	int (*madvise)(struct mm_struct *mm, unsigned long start, size_t len,
 		       int behavior);
 
@@ -75,11 +67,10 @@ void __init pp_resolve_symbols(void)
 		static_call_update(pp_folio_activate, activate);
 		pp_has_folio_activate = true;
 	}
-	rotate = pp_lookup("folio_rotate_reclaimable", later);
-	drain = pp_lookup("lru_add_drain", later);
-	if (rotate && drain) {
+	rotate = pp_lookup("folio_rotate_reclaimable",
+			   "what is deactivated goes later than it could");
+	if (rotate) {
 		static_call_update(pp_folio_rotate_reclaimable, rotate);
-		static_call_update(pp_lru_add_drain, drain);
 		pp_has_rotate = true;
 	}
 	madvise = pp_lookup("do_madvise", "deactivate is off");

@@ -18,20 +18,17 @@
 void pp_no_folio_activate(struct folio *folio);
 int pp_no_do_madvise(struct mm_struct *mm, unsigned long start, size_t len,
 		     int behavior);
-void pp_no_lru_add_drain(void);
 
 DECLARE_STATIC_CALL(pp_folio_activate, pp_no_folio_activate);
 DECLARE_STATIC_CALL(pp_folio_rotate_reclaimable, pp_no_folio_activate);
-DECLARE_STATIC_CALL(pp_lru_add_drain, pp_no_lru_add_drain);
 DECLARE_STATIC_CALL(pp_do_madvise, pp_no_do_madvise);
 
 #define pp_call_folio_activate static_call(pp_folio_activate)
 #define pp_call_folio_rotate_reclaimable static_call(pp_folio_rotate_reclaimable)
-#define pp_call_lru_add_drain static_call(pp_lru_add_drain)
 #define pp_call_do_madvise static_call(pp_do_madvise)
 
 extern bool pp_has_folio_activate;
-extern bool pp_has_rotate; /* folio_rotate_reclaimable() and lru_add_drain() */
+extern bool pp_has_rotate; /* folio_rotate_reclaimable() */
 extern bool pp_has_do_madvise;
 
 void pp_resolve_symbols(void);
@@ -39,13 +36,11 @@ void pp_resolve_symbols(void);
 #else /* built in */
 
 #include <linux/mm.h>
-#include <linux/swap.h>
 
 #include "../internal.h"
 
 #define pp_call_folio_activate folio_activate
 #define pp_call_folio_rotate_reclaimable folio_rotate_reclaimable
-#define pp_call_lru_add_drain lru_add_drain
 #define pp_call_do_madvise do_madvise
 
 #define pp_has_folio_activate true

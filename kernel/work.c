@@ -167,28 +167,74 @@ static bool pp_activate_batch(struct folio_batch *fbatch)
 	return all;
 }
 
-/*
- * To the end of the LRU that reclaim takes from. Dirty pages and those being written
- * stay where they are, as do those that others map.
- */
-static bool pp_rotate_batch(struct folio_batch *fbatch)
+/* Does current map this page of a file there? */
+static bool pp_maps(unsigned long address, struct folio *folio)
 {
-	unsigned int i;
+	struct page *page;
+	bool same;
 
-	for (i = 0; i < folio_batch_count(fbatch); i++) {
-		struct folio *folio = fbatch->folios[i];
+	if (get_user_pages_fast_only(address, 1, 0, &page) != 1)
+		return false;
+	same = page_folio(page) == folio;
+	put_page(page);
+	return same;
+}
 
-		if (!folio_test_writeback(folio) &&
-		    !folio_likely_mapped_shared(folio))
-			pp_call_folio_rotate_reclaimable(folio);
-	}
+/*
+ * Nobody maps it (then POSIX_FADV_DONTNEED could drop it), or current alone does, as
+ * MADV_COLD has it. A large folio that two map in parts may pass for one's own if he
+ * has its ends.
+ */
+static bool pp_folio_is_ours(struct vm_area_struct *vma, struct folio *folio)
+{
+	unsigned long address = vma->vm_start +
+				((folio->index - vma->vm_pgoff) << PAGE_SHIFT);
+
+	if (!folio_mapped(folio))
+		return true;
+	if (folio_mapcount(folio) != folio_nr_pages(folio) ||
+	    !pp_maps(address, folio) ||
+	    !pp_maps(address + folio_size(folio) - PAGE_SIZE, folio))
+		return false;
+	folio_clear_referenced(folio); /* it has just been set */
 	return true;
 }
 
-/* What the file has cached of the range, mapped or not, batch by batch. */
-static void pp_vma_for_cached(struct vm_area_struct *vma, unsigned long start,
-			      unsigned long end,
-			      bool (*act)(struct folio_batch *fbatch))
+/*
+ * To the end of the LRU that reclaim takes from. Stay where they are: dirty pages and
+ * those being written or read, what others map, and folios that reach out of the range.
+ */
+static void pp_vma_rotate(struct vm_area_struct *vma, unsigned long start,
+			  unsigned long end)
+{
+	struct folio_batch fbatch;
+	pgoff_t first, next, last;
+	unsigned int i;
+
+	if (!pp_vma_has_cache(vma) || vma->vm_flags & VM_LOCKED)
+		return;
+	first = pp_pgoff(vma, start);
+	last = pp_pgoff(vma, end) - 1;
+	next = first;
+	folio_batch_init(&fbatch);
+	while (filemap_get_folios(vma->vm_file->f_mapping, &next, last,
+				  &fbatch)) {
+		for (i = 0; i < folio_batch_count(&fbatch); i++) {
+			struct folio *folio = fbatch.folios[i];
+
+			if (folio->index >= first &&
+			    folio_next_index(folio) - 1 <= last &&
+			    !folio_test_writeback(folio) &&
+			    pp_folio_is_ours(vma, folio))
+				pp_call_folio_rotate_reclaimable(folio);
+		}
+		folio_batch_release(&fbatch);
+		cond_resched();
+	}
+}
+
+static void pp_vma_activate(struct vm_area_struct *vma, unsigned long start,
+			    unsigned long end)
 {
 	struct folio_batch fbatch;
 	pgoff_t index, last;
@@ -200,7 +246,7 @@ static void pp_vma_for_cached(struct vm_area_struct *vma, unsigned long start,
 	folio_batch_init(&fbatch);
 	while (filemap_get_folios(vma->vm_file->f_mapping, &index, last,
 				  &fbatch)) {
-		act(&fbatch);
+		pp_activate_batch(&fbatch);
 		folio_batch_release(&fbatch);
 		cond_resched();
 	}
@@ -274,9 +320,9 @@ static void pp_do_range(struct mm_struct *mm, const struct pp_work *work)
 		else if (work->op == PP_WORK_DROP)
 			pp_vma_drop(vma, start, end);
 		else if (work->op == PP_WORK_ACTIVATE)
-			pp_vma_for_cached(vma, start, end, pp_activate_batch);
+			pp_vma_activate(vma, start, end);
 		else if (work->op == PP_WORK_DEACTIVATE)
-			pp_vma_for_cached(vma, start, end, pp_rotate_batch);
+			pp_vma_rotate(vma, start, end);
 		else
 			pp_vma_set_readahead(vma, work->arg);
 		mmap_read_unlock(mm);
@@ -365,18 +411,29 @@ static void pp_do_prefetch(struct mm_struct *mm, const struct pp_work *work)
 	}
 }
 
+/* Has what is on its way to the LRU, or between its lists, arrive: lru_add_drain(). */
+static void pp_drain(void)
+{
+	struct folio_batch none;
+
+	folio_batch_init(&none);
+	__folio_batch_release(&none);
+}
+
 /*
  * MADV_COLD clears accessed bits, but moves only what is mapped, not what was read
  * ahead, and to the end of the inactive list that reclaim comes to last. So all of it
- * is moved on from there; but first what is on its way to the LRU has to arrive.
+ * is moved on from there. (If the thread changes processors in between, a few pages
+ * may be moved back by the old one's batch.)
  */
 static void pp_do_deactivate(struct mm_struct *mm, const struct pp_work *work)
 {
 	pp_call_do_madvise(mm, work->start, work->end - work->start, MADV_COLD);
 	if (!pp_has_rotate)
 		return;
-	pp_call_lru_add_drain();
+	pp_drain();
 	pp_do_range(mm, work);
+	pp_drain(); /* a batch holds references, which would spare them */
 }
 
 /* The end of it still is the module's text: pp_exit() waits that out. */

@@ -195,6 +195,19 @@ TEST_F(Lists, ActivateAndDeactivateWhatIsCached) {
     EXPECT_EQ(file_.cached(), pages);
 }
 
+TEST_F(Lists, DeactivateLeavesWhatSomebodyElseMaps) {
+    file_.cache(0, pages);
+    Reader owner(file_, PP_ACTION_ACTIVATE);
+    EXPECT_EQ(owner.read_all(), 0);
+    ASSERT_GT(active(owner), most);
+    Reader other(file_, PP_ACTION_DEACTIVATE);
+    ASSERT_EQ(other.start_error, 0);
+    EXPECT_GT(active(owner), most) << "mapped by their owner alone";
+    EXPECT_EQ(other.read_all(), 0);
+    ASSERT_EQ(other.rule(PP_ACTION_DEACTIVATE), 0);
+    EXPECT_GT(active(owner), most) << "mapped by both";
+}
+
 TEST_F(Lists, ActivateWhatIsBroughtIn) {
     Reader reader(file_, PP_ACTION_ACTIVATE);
     EXPECT_EQ(reader.read_all(), 0);
