@@ -2,12 +2,14 @@
 #include "cost.hpp"
 
 #include <fcntl.h>
+#include <getopt.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <charconv>
+#include <cstdio>
 #include <ctime>
 #include <iostream>
 #include <sstream>
@@ -155,6 +157,33 @@ unsigned number(const char* option, const char* text) {
     if (error != std::errc() || end != s.data() + s.size() || value == 0 || value > 1000000)
         throw Error(std::string(option) + ": '" + text + "'; expected a number from 1 to 1000000");
     return value;
+}
+
+bool parse(int argc, char** argv, const std::vector<Option>& options) {
+    std::vector<option> known;
+    for (const Option& one : options)
+        known.push_back({one.name, one.number ? required_argument : no_argument, nullptr, 0});
+    known.push_back({});
+    int index = 0;
+    for (int c; (c = getopt_long(argc, argv, "", known.data(), &index)) != -1;) {
+        if (c != 0)
+            return false;
+        const Option& one = options[static_cast<std::size_t>(index)];
+        if (one.number)
+            *one.number = number((std::string("--") + one.name).c_str(), optarg);
+        else
+            *one.flag = true;
+    }
+    return true;
+}
+
+int run_tool(const char* name, int (*run)(int, char**), int argc, char** argv) {
+    try {
+        return run(argc, argv);
+    } catch (const Error& error) {
+        std::fprintf(stderr, "%s: %s\n", name, error.what());
+        return 1;
+    }
 }
 
 } // namespace pagepatrol::bench

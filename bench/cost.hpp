@@ -70,4 +70,17 @@ class Pieces {
 /// From 1 to 1000000; throws Error.
 unsigned number(const char* option, const char* text);
 
+/// A long option of a tool, without the dashes: of a number, or a flag.
+struct Option {
+    const char* name;
+    unsigned* number;
+    bool* flag = nullptr;
+};
+/// By getopt, which leaves the other arguments from optind on. False if one is not among
+/// these (getopt has said so); throws Error.
+bool parse(int argc, char** argv, const std::vector<Option>& options);
+
+/// The tool's exit status: what run() returns, or 1 with a message if it throws Error.
+int run_tool(const char* name, int (*run)(int, char**), int argc, char** argv);
+
 } // namespace pagepatrol::bench

@@ -269,23 +269,12 @@ int run(int argc, char** argv) {
     if (argc == 4 && what == "held")
         return held(argv[2], number("ranges", argv[3]));
     Options options;
-    constexpr struct option known[] = {{"milliseconds", required_argument, nullptr, 'm'},
-                                       {"processes", required_argument, nullptr, 'p'},
-                                       {"ranges", required_argument, nullptr, 'r'},
-                                       {"fork", no_argument, nullptr, 'f'},
-                                       {nullptr, 0, nullptr, 0}};
-    for (int c; (c = getopt_long(argc, argv, "", known, nullptr)) != -1;) {
-        if (c == 'm')
-            options.milliseconds = number("--milliseconds", optarg);
-        else if (c == 'p')
-            options.processes = number("--processes", optarg);
-        else if (c == 'r')
-            options.ranges = number("--ranges", optarg);
-        else if (c == 'f')
-            options.forks = true;
-        else
-            return 2;
-    }
+    if (!parse(argc, argv,
+               {{"milliseconds", &options.milliseconds},
+                {"processes", &options.processes},
+                {"ranges", &options.ranges},
+                {"fork", nullptr, &options.forks}}))
+        return 2;
     if (argc - optind >= 2 && what == "pairs")
         return pairs(argv + optind + 1, static_cast<unsigned>(argc - optind - 1), options);
     if (argc - optind == 2 && what == "hold" && options.processes > (options.forks ? 1 : 0))
@@ -297,10 +286,5 @@ int run(int argc, char** argv) {
 } // namespace
 
 int main(int argc, char** argv) {
-    try {
-        return run(argc, argv);
-    } catch (const Error& error) {
-        std::fprintf(stderr, "pp-growth: %s\n", error.what());
-        return 1;
-    }
+    return run_tool("pp-growth", run, argc, argv);
 }

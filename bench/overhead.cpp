@@ -183,26 +183,13 @@ int run(int argc, char** argv) {
         }
         return starts(args, options);
     }
-    constexpr struct option known[] = {{"rounds", required_argument, nullptr, 'r'},
-                                       {"count", required_argument, nullptr, 'c'},
-                                       {"ranges", required_argument, nullptr, 'n'},
-                                       {"bare", no_argument, nullptr, 'b'},
-                                       {"write", no_argument, nullptr, 'w'},
-                                       {nullptr, 0, nullptr, 0}};
-    for (int c; (c = getopt_long(argc, argv, "", known, nullptr)) != -1;) {
-        if (c == 'r')
-            options.rounds = number("--rounds", optarg);
-        else if (c == 'c')
-            options.count = number("--count", optarg);
-        else if (c == 'n')
-            options.ranges = number("--ranges", optarg);
-        else if (c == 'b')
-            options.bare = true;
-        else if (c == 'w')
-            options.write = true;
-        else
-            return 2;
-    }
+    if (!parse(argc, argv,
+               {{"rounds", &options.rounds},
+                {"count", &options.count},
+                {"ranges", &options.ranges},
+                {"bare", nullptr, &options.bare},
+                {"write", nullptr, &options.write}}))
+        return 2;
     if (argc - optind == 2 && what == "pairs")
         return pairs(argv[optind + 1], options);
     if (argc - optind == 2 && what == "faults")
@@ -216,10 +203,5 @@ int run(int argc, char** argv) {
 } // namespace
 
 int main(int argc, char** argv) {
-    try {
-        return run(argc, argv);
-    } catch (const Error& error) {
-        std::fprintf(stderr, "pp-overhead: %s\n", error.what());
-        return 1;
-    }
+    return run_tool("pp-overhead", run, argc, argv);
 }
