@@ -211,6 +211,7 @@ TEST_F(Load, AndUnloadManyTimes) {
         ASSERT_TRUE(done) << "round " << i << ": " << done.error().text();
         Child user(nobody);
         EXPECT_EQ(user.run([] { return upload_row(1); }), 0);
+        EXPECT_EQ(user.run([] { return upload_row(0); }), 0);
         user.end();
         done = unload();
         ASSERT_TRUE(done) << "round " << i << ": " << done.error().text();
