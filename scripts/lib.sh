@@ -41,7 +41,7 @@ with_lock() {
 }
 
 # The kernels that scripts/vm boots and scripts/test --full goes through.
-pp_kernels="stock patched debug"
+pp_kernels="stock patched debug debug-module"
 
 # pp_kernel NAME: prints the folder of one of them, made if need be; or of any other
 # that has the same shape.
@@ -50,6 +50,7 @@ pp_kernel() {
 	stock) "$pp_repo/scripts/fetch-kernel" ;;
 	patched) "$pp_repo/kernel/build-kernel" ;;
 	debug) "$pp_repo/kernel/build-kernel" --debug ;;
+	debug-module) "$pp_repo/kernel/build-kernel" --debug --for-module ;;
 	6.*) "$pp_repo/scripts/fetch-kernel" "$1" ;;
 	*)
 		[ -f "$1/release" ] || die "'$1' is no kernel: none of ${pp_kernels// /, }, 6.12-cloud, 6.12-rt, 6.1, nor a folder with a file \`release\`" \
