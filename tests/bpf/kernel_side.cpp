@@ -167,6 +167,9 @@ std::string KernelLog::complaints() {
     // comes with a stack trace is no more than a warning
     constexpr int error = 3;
     constexpr const char* words[] = {"pagepatrol", "WARNING:", "BUG:", "Call Trace", "stall"};
+    // of any module that is built out of tree and not signed
+    constexpr const char* at_first_insertion[] = {"loading out-of-tree module taints kernel",
+                                                  "module verification failed"};
     std::string found;
     char record[8192];
     ssize_t size;
@@ -176,6 +179,8 @@ std::string KernelLog::complaints() {
         bool bad = (std::atoi(line.c_str()) & 7) <= error;
         for (const char* word : words)
             bad = bad || line.find(word) != line.npos;
+        for (const char* text : at_first_insertion)
+            bad = bad && line.find(text) == line.npos;
         if (bad)
             found += line;
     }
