@@ -8,6 +8,8 @@ bad_log='BUG:|WARNING:|Oops|Call Trace|general protection fault|KASAN|KCSAN|UBSA
 bad_log+='|refcount_t:|list_(add|del) corruption|possible (circular|recursive) locking|suspicious RCU usage'
 bad_log+='|inconsistent lock state|blocked for more than|soft lockup|hard LOCKUP|rcu: INFO:|self-detected stall|detected stalls on'
 bad_log+='|scheduling while atomic|sleeping function called|unable to handle|invalid opcode|EXT4-fs error'
+# A checker that gave up has seen nothing of what came after.
+bad_log+='|ODEBUG disabled|Disabling lock debugging|lockdep is turned off|leak detector disabled'
 # ... but for these: what CPU bugs the emulated processor has
 fine_log='WARNING: See https://|Spectre V2 : WARNING: '
 
@@ -29,12 +31,27 @@ console_tail() {
 	fi
 }
 
+# An OOM report goes from "invoked oom-killer" to what was done about it. One without an
+# end hides nothing.
+without_oom_reports() {
+	awk '/invoked oom-killer/ { oom = 1 }
+		{ if (oom && !/BUG:|KASAN|WARNING:/) held = held $0 "\n"; else print }
+		/[Oo]ut of memory.*Killed process|is already exiting\. Skip|no killable processes/ { oom = 0; held = "" }
+		END { printf "%s", held }' "$1"
+}
+
 # Says what became of the guest and gives the exit status.
 verdict() {
 	local last bad checked=$job/dmesg.checked
 	last=$(tail -n 1 "$job/status")
 	case $last in
-	"exit "*) ;;
+	"exit "*)
+		if [ "$outer_timeout_hit" = yes ]; then
+			say "the guest's command ended, but the guest did not power off within $outer_timeout s"
+			console_tail
+			return 125
+		fi
+		;;
 	"load failed:"* | "setup failed:"*)
 		say "$last"
 		[ ! -s "$job/load.log" ] || sed 's/^/  | /' "$job/load.log" >&2
@@ -61,7 +78,9 @@ verdict() {
 	fi
 	# An OOM kill is the command's own affair: told, not judged; its report holds a
 	# call trace.
-	awk '/invoked oom-killer/ { oom = 1 } !oom { print } /(out of memory|Out of memory).*Killed process/ { oom = 0 }' "$job/dmesg" >"$checked"
+	without_oom_reports "$job/dmesg" >"$checked"
+	# What came after the log was taken, while the guest ended.
+	sed '1,/pagepatrol-vm: end of log/d' "$job/console" >>"$checked"
 	sed -n 's/^\[[ 0-9.]*\] //; /out of memory.*Killed process/Ip' "$job/dmesg" | while read -r bad; do say "guest: $bad"; done
 	if bad=$(grep -nE "$bad_log" "$checked" | grep -vE "$fine_log"); then
 		say "the guest's kernel log holds warnings:"

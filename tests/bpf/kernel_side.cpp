@@ -168,8 +168,9 @@ std::string KernelLog::complaints() {
     constexpr int error = 3;
     constexpr const char* words[] = {"pagepatrol", "WARNING:", "BUG:", "Call Trace", "stall"};
     // of any module that is built out of tree and not signed
-    constexpr const char* at_first_insertion[] = {"loading out-of-tree module taints kernel",
-                                                  "module verification failed"};
+    constexpr const char* at_first_insertion[] = {
+        "pagepatrol: loading out-of-tree module taints kernel",
+        "pagepatrol: module verification failed"};
     std::string found;
     char record[8192];
     ssize_t size;

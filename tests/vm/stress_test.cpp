@@ -28,8 +28,7 @@ using std::chrono::steady_clock;
 const std::string parameters = "/sys/module/pagepatrol/";
 
 std::chrono::seconds duration() {
-    const char* kernel = std::getenv("PAGEPATROL_TEST_KERNEL");
-    return kernel && std::string(kernel).rfind("debug", 0) == 0 ? 600s : 120s;
+    return slowness() > 1 ? 600s : 120s; // its checkers are what the test is for
 }
 
 /// Objects of a slab cache that are in use. The kernel keeps free ones per processor and
