@@ -101,6 +101,40 @@ failing() {
 	check "... and it says so" err_has boot 'did not boot'
 }
 
+# judged LINE...: the verdict over a made-up guest whose command succeeded and whose log
+# has these lines; what comes after "END" it said while it ended.
+# shellcheck disable=SC2034,SC2317,SC2329
+judged() (
+	job=$work/judged outer_timeout=9 timeout=5 outer_timeout_hit=${hit-no}
+	rm -rf "$job" && mkdir "$job" || exit
+	printf '%s\n' running "exit 0" >"$job/status"
+	printf '[ 1.0] %s\n' "Linux version" "$@" >"$job/console"
+	sed -i 's/ END$/ pagepatrol-vm: end of log/' "$job/console"
+	sed '/end of log/q' "$job/console" >"$job/dmesg"
+	say() { echo "$*" >&2; }
+	# shellcheck source-path=SCRIPTDIR/../../scripts source=vm_verdict.sh
+	. "$repo/scripts/vm_verdict.sh"
+	verdict >/dev/null 2>&1
+)
+is() {
+	local rc=0 wanted=$1
+	shift
+	judged "$@" || rc=$?
+	[ $rc = "$wanted" ] || { echo "# status $rc, not $wanted"; false; }
+}
+judging() {
+	local kill='Memory cgroup out of memory: Killed process 7 (x)'
+	check "a log without warnings is fine" is 0 fine END
+	check "a warning after the command is not" is 125 fine END "Oops: 0000"
+	hit=yes check "nor is a guest that never powered off" is 125 fine END
+	check "an OOM kill's report is no warning" is 0 "x invoked oom-killer" "Call Trace:" "$kill" END
+	check "... what comes after it is" is 125 "x invoked oom-killer" "Call Trace:" "$kill" "Call Trace:" END
+	check "... also where the victim was ending already" is 125 "x invoked oom-killer" "OOM victim 7 (x) is already exiting. Skip killing the task" "Call Trace:" END
+	check "... or the report has no end" is 125 "x invoked oom-killer" "Call Trace:" END
+	check "... and what is found within it" is 125 "x invoked oom-killer" "BUG: KASAN: made up" "$kill" END
+	check "a checker that gave up is a failure" is 125 "ODEBUG: Out of memory. ODEBUG disabled" END
+}
+
 loading() {
 	local fake=$work/build module
 	mkdir -p "$fake/ctl"
@@ -157,6 +191,7 @@ usage
 ordinary
 disk
 failing
+judging
 loading
 side_by_side
 [ $failures = 0 ]
