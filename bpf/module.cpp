@@ -99,7 +99,8 @@ Result<void> remove() {
         std::this_thread::sleep_for(50ms);
     }
     return Error{error, "removing the module",
-                 "something still uses it: bpftool prog show lists programs"};
+                 "something still uses it, perhaps work of a process in a long system call: try "
+                 "again; bpftool prog show lists programs"};
 }
 
 } // namespace pagepatrol::module
