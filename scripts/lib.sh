@@ -63,13 +63,14 @@ pp_kernel() {
 # Is that kernel (a folder) one for debugging? Then it is slow and wants memory.
 pp_kernel_debugs() { grep -qx CONFIG_KASAN=y "$1/boot/config-$(<"$1/release")"; }
 
+# Is PagePatrol built into that kernel (a folder)?
+pp_kernel_built_in() { grep -qx CONFIG_PAGEPATROL=y "$1/boot/config-$(<"$1/release")"; }
+
 # pp_module FOLDER: prints the path of the module for that kernel, built if need be;
 # nothing if PagePatrol is built into it.
 pp_module() {
-	local release
-	release=$(<"$1/release")
-	grep -qx CONFIG_PAGEPATROL=y "$1/boot/config-$release" ||
-		"$pp_repo/scripts/build-module" --kdir "$1/usr/src/linux-headers-$release"
+	pp_kernel_built_in "$1" ||
+		"$pp_repo/scripts/build-module" --kdir "$1/usr/src/linux-headers-$(<"$1/release")"
 }
 
 # Every Debian 12 package that is needed, with its reason.
