@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <fstream>
 #include <memory>
+#include <set>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -127,16 +128,22 @@ ProcessStatus describe(uint64_t mm, const Table& table, uint32_t slots, int stat
     return process;
 }
 
+/// The tables in force: a small one until it is grown, as the programs find them
+/// (pp_table_of() in engine.bpf.h). Small ones are to be read first: a large one beside one
+/// that is in force has yet to be filled.
 template <typename Table>
 void read_tables(Status& status, const char* name, uint32_t slots, int states) {
     const Fd map(open_map(name));
+    std::set<uint64_t> have;
+    for (const auto& process : status.processes)
+        have.insert(process.mm);
     const auto table = std::make_unique<Table>();
     uint64_t key = 0, *previous = nullptr, next;
     while (map >= 0 && bpf_map_get_next_key(map, previous, &next) == 0) {
         key = next;
         previous = &key;
         if (bpf_map_lookup_elem(map, &key, table.get()) == 0 &&
-            !(table->head.flags & PP_TABLE_GROWN))
+            !(table->head.flags & PP_TABLE_GROWN) && !have.contains(key))
             status.processes.push_back(describe(key, *table, slots, states));
     }
 }

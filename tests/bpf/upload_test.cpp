@@ -94,6 +94,20 @@ TEST_F(Upload, OfNothingMakesNoTable) {
     EXPECT_EQ(charged().tables, 0);
 }
 
+// Its table is there by then, and never comes into force.
+TEST_F(Upload, ThatIsLargeAndRefusedLeavesTheSmallTableInForce) {
+    Child child(nobody);
+    ASSERT_EQ(child.run([] { return upload_row(2); }), 0);
+    EXPECT_EQ(child.run([] { return upload_row(PP_SMALL_RANGES + 1, PP_NR_ACTIONS); }), -EINVAL);
+    EXPECT_EQ(ranges_of(child.pid()), row(2));
+    EXPECT_EQ(look().processes.size(), 1u);
+    EXPECT_EQ(child.run([] { return upload_row(3); }), 0);
+    EXPECT_EQ(ranges_of(child.pid()), row(3));
+    EXPECT_EQ(child.run([] { return upload_row(PP_SMALL_RANGES + 1); }), 0);
+    EXPECT_EQ(ranges_of(child.pid()), row(PP_SMALL_RANGES + 1));
+    EXPECT_EQ(look().processes.size(), 1u);
+}
+
 TEST_F(Upload, OfHugeRangesTakesNoLongerForIt) {
     for (const uint8_t action : {PP_ACTION_PIN, PP_ACTION_DEACTIVATE, PP_ACTION_STREAM}) {
         Child child(nobody);
