@@ -2,6 +2,7 @@
 """One repetition of one arm: a fresh memory cgroup, cold caches, the jobs, and what the kernel
 counted meanwhile. And all of a workload: the arms in turn, repetition by repetition. Runs
 where the measurement is, as root."""
+import contextlib
 import os
 import subprocess
 import time
@@ -77,6 +78,22 @@ def total(results):
     }
 
 
+class Preparation(contextlib.ExitStack):
+    """What the arm in turn needs beforehand. It stays for the next one if that is of the same
+    method: loading takes seconds."""
+
+    def __init__(self):
+        super().__init__()
+        self._method = None
+
+    def turn_to(self, arm, options):
+        if arm.method != self._method:
+            self._method = None
+            self.close()
+            self.enter_context(arm.prepared(options))
+            self._method = arm.method
+
+
 def measure_once(workload, arm, options, sampler=None):
     """(the run's numbers, the programs' answer)"""
     with workload.prepared(options):
@@ -90,7 +107,7 @@ def run_once(workload, arm, options, sampler):
     passes = workload.passes(options)
     switch_lru(arm.lru)
     name = f"bench-{workload.name}-{arm.method}-{os.getpid()}"
-    with memory_cgroup(name, workload.limit(options)) as cgroup, arm.prepared(options):
+    with memory_cgroup(name, workload.limit(options)) as cgroup:
         # vmtouch and its like change what change() gives only inside of around()
         with arm.around(workload, cgroup, options) as said:
             drop_caches()
@@ -115,6 +132,11 @@ def run_once(workload, arm, options, sampler):
 def measure(workload, arms, repetitions, options):
     """Yields what there is to say, as dicts with the key "kind": "refused", "run", "picture".
     The arms take turns, and each repetition begins with another one."""
+    with Preparation() as preparation:
+        yield from take_turns(workload, arms, repetitions, options, preparation)
+
+
+def take_turns(workload, arms, repetitions, options, preparation):
     able = []
     for arm in arms:
         reason = arm.refuses(workload)
@@ -126,6 +148,7 @@ def measure(workload, arms, repetitions, options):
     for repetition in range(repetitions):
         turn = repetition % max(1, len(able))
         for arm in able[turn:] + able[:turn]:
+            preparation.turn_to(arm, options)
             run, answer = measure_once(workload, arm, options)
             answers.setdefault(answer, arm.name)
             if len(answers) > 1:
@@ -136,5 +159,6 @@ def measure(workload, arms, repetitions, options):
         for arm in (arm for arm in able if arm.name in PICTURED):
             sampler = residency.Sampler({title: options.data / path for title, path
                                          in workload.pictured.items()})
+            preparation.turn_to(arm, options)
             measure_once(workload, arm, options, sampler)
             yield {"kind": "picture", "arm": arm.name} | sampler.picture()

@@ -55,7 +55,7 @@ class KeyValue(Workload):
 
     @staticmethod
     def seconds(options):
-        return 12 if options.quick else 60
+        return 10 if options.quick else 60
 
     def folder(self, options):
         return options.data / self.engine

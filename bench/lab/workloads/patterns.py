@@ -137,7 +137,7 @@ class Model(Pattern):
 
     @staticmethod
     def count(options):
-        return 3 if options.quick else 10
+        return 2 if options.quick else 10
 
 
 class GraphWalk(Pattern):

@@ -10,7 +10,7 @@ from lab.workload import Dataset, Metric, Workload
 MEDIAN, SIGMA, LARGEST = 4900, 1.45, MIB
 # MiB by folder; --quick searches the first folder alone
 TREE = {"first": 30, "second": 170}
-LARGE = {"first": 100, "second": 200}
+LARGE = {"first": 75, "second": 225}
 LARGE_FILE = 25
 
 
