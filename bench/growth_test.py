@@ -187,8 +187,8 @@ class Section(unittest.TestCase):
         overhead = [{"item": item, "bare_ns": 1e6, "with_ns": 1.5e6, "unit": unit, "value": 1.5,
                      "target": target, "verdict": None} for item, (_, unit, target) in costs.ITEMS.items()]
         html = self.check(sample(), overhead)
-        for expected in ("5.6 KiB", "89 bytes for each range", "1.06 × as much", "20.59 × as much", "has 1 024",
-                         "10.0 KiB of kernel objects more", "50.0 KiB of memory of its own", "100 032", "0.50-0.60",
+        for expected in ("5.6 KiB", "89 bytes for each range", "1.06 × as much", "20.59 × as much", "has 1\N{NO-BREAK SPACE}024",
+                         "10.0 KiB of kernel objects more", "50.0 KiB of memory of its own", "100\N{NO-BREAK SPACE}032", "0.50-0.60",
                          *(what for what, _, _ in costs.ITEMS.values())):
             self.assertIn(expected, html)
         self.assertEqual(html.count("<figure"), 9)

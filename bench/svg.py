@@ -46,7 +46,8 @@ def ticks(maximum, wanted=5):
 
 
 def number(value, decimals=0):
-    return f"{value:,.{decimals}f}".replace(",", " ")
+    """Groups of three digits, which no line break tears apart."""
+    return f"{value:,.{decimals}f}".replace(",", "\N{NO-BREAK SPACE}")
 
 
 def text_at(x, y, css, content, anchor="middle", extra=""):
