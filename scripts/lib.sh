@@ -99,6 +99,7 @@ perl                 # kernel: checkpatch
 kmod                 # depmod for the unpacked kernel
 qemu-system-x86      # the VM
 busybox-static       # first process of the VM
+nbdkit               # the VM's disk where it is to be slow: bench, demo
 cpio                 # initramfs of the VM
 xz-utils             # kernel modules are compressed
 e2fsprogs            # the VM's scratch disk
