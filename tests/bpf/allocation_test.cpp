@@ -13,7 +13,7 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
-#include <sys/wait.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 namespace pagepatrol::test {
@@ -30,7 +30,12 @@ char* data; ///< the child's mapping
 /// For the child's only thread; the descriptor is opened before, as that allocates, too.
 class Nth {
   public:
-    explicit Nth(int nth) : fd_(open(fail_nth, O_RDWR | O_CLOEXEC)) { set(nth); }
+    explicit Nth(int nth) {
+        // who has changed its user does not own its files in /proc
+        prctl(PR_SET_DUMPABLE, 1);
+        fd_ = open(fail_nth, O_RDWR | O_CLOEXEC);
+        set(nth);
+    }
     Nth(const Nth&) = delete;
     Nth& operator=(const Nth&) = delete;
     ~Nth() { close(fd_); }
@@ -50,7 +55,7 @@ class Nth {
             _exit(125);
     }
 
-    int fd_;
+    int fd_ = -1;
 };
 
 template <typename Step> int64_t attempt(int nth, Step step) {
@@ -107,8 +112,12 @@ TEST_F(Allocation, OfAnUpload) {
                 EXPECT_EQ(ranges_of(child.pid()), result < 0 ? row(0) : whole);
                 EXPECT_EQ(child.run([=] { return upload_row(nr, PP_ACTION_PIN); }), 0);
                 EXPECT_EQ(ranges_of(child.pid()), whole);
-                const auto process = table_of(child.pid());
-                EXPECT_TRUE(process && process->subscribed);
+                // a subscription that failed is tried again a little later
+                EXPECT_TRUE(eventually([&] {
+                    child.run([=] { return upload_row(nr, PP_ACTION_PIN); });
+                    const auto process = table_of(child.pid());
+                    return process && process->subscribed;
+                }));
             });
 }
 
@@ -127,23 +136,6 @@ TEST_F(Allocation, OfOneAct) {
             },
             ask, [=](Child& child, int64_t) { EXPECT_EQ(child.run(ask), 0); });
     }
-}
-
-TEST_F(Allocation, OfAFork) {
-    each(
-        [] { return upload_row(3, PP_ACTION_PIN); },
-        [] {
-            const pid_t forked = fork();
-            if (forked < 0)
-                return int64_t{-errno};
-            if (forked == 0)
-                _exit(0);
-            int status;
-            return waitpid(forked, &status, 0) == forked && status == 0 ? int64_t{0} : int64_t{-ECHILD};
-        },
-        [](Child& child, int64_t) {
-            EXPECT_EQ(ranges_of(child.pid()), row(3, PP_ACTION_PIN));
-        });
 }
 
 } // namespace
