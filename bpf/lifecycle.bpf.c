@@ -166,9 +166,10 @@ static __always_inline int remove_tables(struct mm_struct *mm)
 }
 
 /*
- * fentry, not the tracepoint: that is skipped for a process without mappings.
- * And fexit too: a program is skipped where it is at work on this processor
- * already, preempted by another exit. There is nothing left for it then.
+ * fentry, as the tracepoint is skipped for a process without mappings. And the
+ * tracepoint, as a program on a function is skipped where it is at work on this
+ * processor already, preempted by another exit; what runs at a tracepoint is not
+ * preempted. There is nothing left for it then.
  */
 SEC("fentry/exit_mmap")
 int BPF_PROG(exit_mmap, struct mm_struct *mm)
@@ -176,7 +177,7 @@ int BPF_PROG(exit_mmap, struct mm_struct *mm)
 	return remove_tables(mm);
 }
 
-SEC("fexit/exit_mmap")
+SEC("tp_btf/exit_mmap")
 int BPF_PROG(exit_mmap_again, struct mm_struct *mm)
 {
 	return remove_tables(mm);

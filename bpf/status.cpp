@@ -130,7 +130,7 @@ ProcessStatus describe(uint64_t mm, const Table& table, uint32_t slots, int stat
 
 /// The tables in force: a small one until it is grown, as the programs find them
 /// (pp_table_of() in engine.bpf.h). Small ones are to be read first: a large one beside one
-/// that is in force has yet to be filled.
+/// that is in force has yet to be filled. A key may come twice, if the one before it goes.
 template <typename Table>
 void read_tables(Status& status, const char* name, uint32_t slots, int states) {
     const Fd map(open_map(name));
@@ -143,7 +143,7 @@ void read_tables(Status& status, const char* name, uint32_t slots, int states) {
         key = next;
         previous = &key;
         if (bpf_map_lookup_elem(map, &key, table.get()) == 0 &&
-            !(table->head.flags & PP_TABLE_GROWN) && !have.contains(key))
+            !(table->head.flags & PP_TABLE_GROWN) && have.insert(key).second)
             status.processes.push_back(describe(key, *table, slots, states));
     }
 }

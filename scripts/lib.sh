@@ -99,7 +99,7 @@ perl                 # kernel: checkpatch
 kmod                 # depmod for the unpacked kernel
 qemu-system-x86      # the VM
 busybox-static       # first process of the VM
-nbdkit               # the VM's disk where it is to be slow: bench, demo
+nbdkit               # bench/run: the VM's disk that is like a SATA SSD
 cpio                 # initramfs of the VM
 xz-utils             # kernel modules are compressed
 e2fsprogs            # the VM's scratch disk

@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-// Each allocation that the kernel makes for a request fails once: what was asked for is
-// refused or happens all the same, nothing is left half done, and asking again does it.
-// Needs a kernel with CONFIG_FAILSLAB (Documentation/fault-injection of its source).
+// Each allocation (by slab, in the caller's context: elements of maps come from BPF's own
+// stock) that the kernel makes for a request fails once: what was asked for is refused or
+// happens all the same, nothing is left half done, and asking again does it. Needs a kernel
+// with CONFIG_FAILSLAB and CONFIG_FAULT_INJECTION_DEBUG_FS (Documentation/fault-injection
+// of its source).
 #include "child.hpp"
 #include "door.hpp"
 #include "files.hpp"
 #include "kernel_side.hpp"
+#include "module.hpp"
 
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <string>
 
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -20,9 +24,14 @@ namespace pagepatrol::test {
 namespace {
 
 constexpr char fail_nth[] = "/proc/self/fail-nth";
+constexpr char failslab[] = "/sys/kernel/debug/failslab/";
 constexpr uint64_t pages = 64;
-/// What attempt() returns once there were fewer allocations than that.
+/// Pages on their way to the LRU, of one processor (PAGEVEC_SIZE of the kernel).
+constexpr uint64_t one_batch = 31;
+/// What attempt() returns once there were fewer allocations than that ...
 constexpr int64_t all_failed = 1;
+/// ... and adds to the error of a step in which none failed.
+constexpr int64_t none_failed = -10000;
 
 char* data; ///< the child's mapping
 
@@ -61,7 +70,7 @@ class Nth {
 template <typename Step> int64_t attempt(int nth, Step step) {
     Nth failure(nth);
     const int64_t result = step();
-    return failure.end() ? result : result == 0 ? all_failed : -EPROTO;
+    return failure.end() ? result : result == 0 ? all_failed : none_failed + result;
 }
 
 bool may_follow(int64_t result) {
@@ -72,10 +81,11 @@ class Allocation : public Loaded {
   protected:
     void SetUp() override {
         Loaded::SetUp();
-        if (access(fail_nth, F_OK) != 0)
-            GTEST_SKIP() << "no " << fail_nth << ": this kernel can't let allocations fail";
-        write_file("/sys/kernel/debug/failslab/ignore-gfp-wait", "N");
-        write_file("/sys/kernel/debug/failslab/verbose", "0"); // no stack trace for each
+        if (access(fail_nth, F_OK) != 0 || access(failslab, F_OK) != 0)
+            GTEST_SKIP() << "no " << fail_nth << " or no " << failslab
+                         << ": this kernel can't let allocations fail";
+        write_file(std::string(failslab) + "ignore-gfp-wait", "N");
+        write_file(std::string(failslab) + "verbose", "0"); // no stack trace for each
     }
 
     /// The step with each of its allocations failing, in a process of its own each time.
@@ -90,8 +100,10 @@ class Allocation : public Loaded {
             ASSERT_TRUE(result == all_failed || may_follow(result)) << nth << ": " << result;
             after(child, result);
             ASSERT_FALSE(HasFailure()) << "allocation " << nth << ", result " << result;
+            EXPECT_TRUE(eventually([] { return module::attribute("parameters/pending") == "0"; }));
             if (result == all_failed) {
-                EXPECT_GT(nth, 1) << "it allocates nothing: then this looks at nothing";
+                // the system call's own are not what this is about
+                EXPECT_GT(grown(PP_STAT_QUEUE_FAILED), 0u) << "no work failed to be queued";
                 return;
             }
         }
@@ -130,11 +142,24 @@ TEST_F(Allocation, OfOneAct) {
             return act(action, start, start + pages * page);
         };
         each(
-            [path = file.path()] {
+            [=, path = file.path()] {
                 data = map_file(path, PROT_READ, MAP_SHARED);
-                return data ? touch(data, pages * page) + open_it() : -ENOMEM;
+                if (data && action != PP_ACTION_PREFETCH)
+                    touch(data, pages * page);
+                return data ? open_it() : -ENOMEM;
             },
-            ask, [=](Child& child, int64_t) { EXPECT_EQ(child.run(ask), 0); });
+            ask,
+            [&](Child& child, int64_t) {
+                EXPECT_EQ(child.run(ask), 0);
+                if (action == PP_ACTION_PREFETCH)
+                    EXPECT_TRUE(eventually([&] { return file.cached() == pages; }));
+                else if (action == PP_ACTION_EVICT)
+                    EXPECT_LE(file.cached(), one_batch) << "but for what a processor still holds";
+                else
+                    EXPECT_EQ(file.cached(), pages);
+                child.end();
+                file.evict();
+            });
     }
 }
 

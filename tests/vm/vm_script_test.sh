@@ -68,6 +68,10 @@ disk() {
 	run disk --no-load --disk "$work/disk.img" -- sh -c 'cat /scratch/file /sys/kernel/mm/lru_gen/enabled /sys/fs/cgroup/pp/memory.max; echo x >/scratch/file'
 	check "--disk gives the image's content, MGLRU is the default, no limit too" out_is disk $'content\n0x0007\nmax'
 	check "--disk leaves the image as it was" [ "$before" = "$(sha256sum <"$work/disk.img")" ]
+	(cd "$work" && PAGEPATROL_ACCEL=tcg run slow --no-load --disk disk.img --disk-model sata -- sh -c 'cat /scratch/file
+		echo written >/scratch/file; sync; echo 3 >/proc/sys/vm/drop_caches; cat /scratch/file')
+	check "a slow disk is read and written like any other" out_is slow $'content\nwritten'
+	check "... and stays as it was" [ "$before" = "$(sha256sum <"$work/disk.img")" ]
 }
 
 failing() {
@@ -159,7 +163,7 @@ usage() {
 	run model --disk-model floppy -- true
 	check "an unknown disk model is refused" err_has model "'floppy' is none of sata, nvme, none"
 	PAGEPATROL_ACCEL=tcg run describe --disk-model sata --describe
-	check "--describe tells the disk's figures, those of the emulated disk" grep -q '"model": "sata", "slowdown": 20, "bytes_per_second": 28000000' "$work/describe.out"
+	check "--describe tells the disk's figures, those of the emulated disk" grep -q '"model": "sata", "slowdown": 20, "bytes_per_second": 28000000, "requests_per_second": 2600, "delay_ms": 1' "$work/describe.out"
 	PAGEPATROL_ACCEL='' run parallel --parallel --describe
 	check "--parallel emulates no processors in turn" grep -qE '"accelerator": "(kvm|mttcg)"' "$work/parallel.out"
 	run option --no-load --lrru classic -- true
@@ -175,16 +179,16 @@ side_by_side() {
 	check "two at once: the one" out_is left left
 	check "two at once: the other" out_is right right
 	check "two at once: statuses" [ "$(<"$work/left.rc")$(<"$work/right.rc")" = 12 ]
-	TMPDIR=$work/tmp "$vm" --no-load -- sleep 1000 >/dev/null 2>&1 &
+	PAGEPATROL_ACCEL=tcg TMPDIR=$work/tmp "$vm" --no-load --disk-model sata -- sleep 1000 >/dev/null 2>&1 &
 	sleep 5
 	folders=$(find "$work/tmp" -mindepth 1 -maxdepth 1)
 	kill -TERM $!
 	wait $!
 	check "a signal ends the script" [ $? = 143 ]
-	check "... no file and no guest is left" clean_after "$folders"
+	check "... no file, no guest and no disk server is left" clean_after "$folders"
 }
 clean_after() {
-	[ -n "$1" ] && [ -z "$(find "$work/tmp" -mindepth 1)" ] && ! pgrep -f "qemu.*$1" >/dev/null
+	[ -n "$1" ] && [ -z "$(find "$work/tmp" -mindepth 1)" ] && ! pgrep -f "(qemu|nbdkit).*$1" >/dev/null
 }
 
 usage
