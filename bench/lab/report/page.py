@@ -177,11 +177,11 @@ def machine_text(machine):
     if disk.get("bytes_per_second"):
         text += (f"; {escape(names.disk(machine))}: {number(disk['bytes_per_second'] / 1e6)} MB/s and "
                  f"{number(disk['requests_per_second'])} requests/s")
-        if disk.get("delay_ms"):
-            text += f", each read {disk['delay_ms']} ms later than QEMU would have it"
         if disk["slowdown"] != 1:
             text += (f", which is the real one's divided by {disk['slowdown']}, as emulated processors "
                      "are slower by about as much")
+        if disk.get("delay_ms"):
+            text += f"; each read {disk['delay_ms']} ms later than QEMU would have it"
     return text
 
 
