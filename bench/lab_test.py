@@ -18,8 +18,8 @@ from pathlib import Path
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(Path(__file__).parent))
 # pylint: disable=wrong-import-position
-from lab import optimum, plan, report, residency, results, stats, targets  # noqa: E402
-from lab.arms import METHODS  # noqa: E402
+from lab import measure, optimum, plan, report, residency, results, stats, targets  # noqa: E402
+from lab.arms import METHODS, Arm  # noqa: E402
 from lab.cgroup import Job, Outcome  # noqa: E402
 from lab.report import names  # noqa: E402
 from lab.system import Failure  # noqa: E402
@@ -58,7 +58,11 @@ def sample():
         arm("default/mglru", run(20, 0.1), run(20, 0.1), run(20, 0.1)),
         arm("advice/mglru", refused="the program is <not> ours"),
         arm("pagepatrol/classic", run(30, 0.55), run(33, 0.54), run(36, 0.55)),
-        arm("pagepatrol/mglru", run(19, 0.5), run(19, 0.5), run(19, 0.5))]
+        arm("pagepatrol/mglru", run(19, 0.5), run(19, 0.5), run(19, 0.5)),
+        arm("unlimited/mglru", run(44, 0.7), run(44, 0.7), run(44, 0.7))]
+    for each in one["arms"][3]["runs"]:
+        each["kernel_bytes"] = 7 * MIB
+    one["optimum_beside_kernel"] = best | {"hit_ratio": 0.55}
     one["pictures"] = [{"arm": "pagepatrol/mglru", "times": [0.25, 0.5], "files": [
         {"title": "a <file>", "bytes": 4096, "samples": [[0, 50], [100, 100]]}]}]
     found["comparisons"] = [one]
@@ -89,6 +93,10 @@ class Targets(unittest.TestCase):
         self.assertEqual(self.verdict("classic", "times")["value"], 3)
         self.assertTrue(self.verdict("classic", "times")["met"])
         self.assertFalse(self.verdict("mglru", "times")["met"])
+
+    def test_what_could_be_reached(self):
+        self.assertEqual(self.verdict("classic", "times")["possible"], 4)
+        self.assertIsNone(self.verdict("classic", "optimum")["possible"])
 
     def test_share_of_the_optimum(self):
         self.assertTrue(self.verdict("classic", "optimum")["met"])
@@ -121,6 +129,80 @@ class Results(unittest.TestCase):
         # 3 MiB of the 4 that were asked for
         self.assertEqual(results.values(one, "default/mglru", "hit_ratio"), [0.25, 0.25])
         self.assertEqual(len(one["pictures"]), 1)
+
+
+    def test_a_long_run_in_parts(self):
+        order = ["search-tree", "search-large", "model"]
+
+        def one(name, disk="sata", **more):
+            return {"workload": name, "machine": {"disk": {"model": disk}}} | more
+        earlier = results.begin("old", "yesterday", False)
+        earlier["comparisons"] = [one("model"), one("search-tree", "nvme"), one("search-tree", seconds=1)]
+        found = results.begin("new", "today", False)
+        results.keep(found, earlier)
+        results.put(found, one("search-tree", seconds=2), order)
+        results.put(found, one("search-large"), order)
+        self.assertEqual(
+            [(each["workload"], each["machine"]["disk"]["model"], each["commit"], each.get("seconds"))
+             for each in found["comparisons"]],
+            [("search-tree", "nvme", "old", None), ("search-tree", "sata", "new", 2),
+             ("search-large", "sata", "new", None), ("model", "sata", "old", None)])
+        with self.assertRaisesRegex(ValueError, "--quick"):
+            results.keep(results.begin("new", "today", True), earlier)
+
+
+class Turns(unittest.TestCase):
+    """What runs when, with nothing run."""
+
+    def setUp(self):
+        self.turns = []
+
+        class Named(Arm):
+            def __init__(this, method, reason=None):  # pylint: disable=no-self-argument
+                super().__init__("mglru")
+                this.method, this.reason = method, reason
+
+            def refuses(this, workload):  # pylint: disable=no-self-argument
+                return this.reason
+
+            @contextlib.contextmanager
+            def prepared(this, options):  # pylint: disable=no-self-argument
+                self.turns.append(f"+{this.method}")
+                try:
+                    yield
+                finally:
+                    self.turns.append(f"-{this.method}")
+        self.arms = [Named("a"), Named("never", "because"), Named("b")]
+
+    def run_all(self, answers=("same",) * 6):
+        answers = iter(answers)
+
+        def once(_workload, arm, _options, _sampler=None):
+            self.turns.append(arm.method)
+            return {"seconds": 1.0}, next(answers)
+        with unittest.mock.patch("lab.measure.measure_once", once):
+            return list(measure.measure(types.SimpleNamespace(name="w", pictured={}), self.arms, 3, None))
+
+    def test_every_other_repetition_goes_backwards(self):
+        said = self.run_all()
+        self.assertEqual(said[0], {"kind": "refused", "arm": "never/mglru", "reason": "because"})
+        self.assertEqual([(each["arm"], each["repetition"]) for each in said[1:]],
+                         [("a/mglru", 1), ("b/mglru", 1), ("b/mglru", 2), ("a/mglru", 2),
+                          ("a/mglru", 3), ("b/mglru", 3)])
+        # what an arm needs is there for its own turns alone
+        self.assertEqual(" ".join(self.turns), "+a a -a +b b b -b +a a a -a +b b -b")
+
+    def test_all_arms_must_get_the_same_result(self):
+        with self.assertRaisesRegex(Failure, "b/mglru did not get the result that a/mglru got"):
+            self.run_all(("same", "other"))
+        self.assertEqual(self.turns[-1], "-b")
+
+    def test_the_bound_has_no_limit(self):
+        workload = plan.WORKLOADS["model"]
+        limits = {arm.method: arm.limit(workload, types.SimpleNamespace(quick=True))
+                  for arm in plan.ARMS.values()}
+        self.assertIsNone(limits.pop("unlimited"))
+        self.assertEqual(set(limits.values()), {96 * MIB})
 
 
 class Plan(unittest.TestCase):
@@ -238,7 +320,7 @@ class Optimum(unittest.TestCase):
         workload = plan.WORKLOADS["search-large"]
         options = types.SimpleNamespace(quick=True, build=BELADY.parent.parent,
                                         parts={"first": {"bytes": 4096000, "pages": 1000}})
-        found = optimum.of(workload, options)
+        found = optimum.Optimum(workload, options).beside()
         self.assertEqual((found["accesses"], found["capacity"]), (3000, 700))
         self.assertAlmostEqual(found["hit_ratio"], 2 / 3 * 0.7, 2)
         self.assertEqual(found["lru_hit_ratio"], 0)
@@ -278,7 +360,7 @@ class Report(unittest.TestCase):
     def test_page_is_well_formed_and_needs_nothing(self):
         text = self.check(sample()).replace("\u00a0", " ")
         for expected in ("abc123", "6.12.1-test", "<b>3.00 ×</b> the default's on classic LRU (2.75-3.27)",
-                         "<b>0.95 ×</b> the default's on MGLRU", "optimum (Belady): 56.0 %",
+                         "<b>0.95 ×</b> the default's on MGLRU", "<td>4.000</td>", "optimum (Belady): 56.0 %",
                          "not here: the program is &lt;not&gt; ours", "28 MB/s", "divided by 20"):
             self.assertIn(expected, text)
 

@@ -34,6 +34,10 @@ class Arm:
         """Why it can't run on the workload, or None."""
         return None
 
+    def limit(self, workload, options):
+        """memory.max in bytes; None: all that the machine has."""
+        return workload.limit(options)
+
     def change(self, job, workload, options):  # pylint: disable=unused-argument
         """The job as this arm runs it."""
         return job
@@ -48,6 +52,15 @@ class Arm:
         """What is there while the jobs run. Yields a dict that has, at the end, what the arm
         itself has to say of the run."""
         yield {}
+
+
+class Unlimited(Arm):
+    """Not an alternative but a bound: what is left to any policy to win."""
+    method, about = "unlimited", ("the kernel's default without a memory limit: all data stays once it "
+                                  "has been read, so no policy can be faster")
+
+    def limit(self, workload, options):
+        return None
 
 
 def _wrapped(job, prefix):
@@ -204,7 +217,7 @@ class PagePatrol(Arm):
                           f"none of {', '.join(workload.effects)} was counted")
 
 
-METHODS = (Arm, Advice, Vmtouch, NoCache, ScannerCgroup, Damon, PagePatrol)
+METHODS = (Arm, Advice, Vmtouch, NoCache, ScannerCgroup, Damon, PagePatrol, Unlimited)
 
 
 def all_arms():

@@ -25,6 +25,11 @@ def stat_of(cgroup):
     return {key: found[key] for key in STAT if key in found}
 
 
+def kernel_bytes(cgroup):
+    """What the kernel itself has in the cgroup: inodes, dentries, page tables."""
+    return numbers(cgroup / "memory.stat")["kernel"]
+
+
 def stall_seconds(cgroup):
     """How long everything in the cgroup waited for memory (PSI); None without it."""
     try:
@@ -107,7 +112,7 @@ def run_once(workload, arm, options, sampler):
     passes = workload.passes(options)
     switch_lru(arm.lru)
     name = f"bench-{workload.name}-{arm.method}-{os.getpid()}"
-    with memory_cgroup(name, workload.limit(options)) as cgroup:
+    with memory_cgroup(name, arm.limit(workload, options)) as cgroup:
         # vmtouch and its like change what change() gives only inside of around()
         with arm.around(workload, cgroup, options) as said:
             drop_caches()
@@ -124,6 +129,7 @@ def run_once(workload, arm, options, sampler):
         # what was read to be locked is read from the disk as well, if before the clock ran
         run["disk_bytes"] += said.get("locked_bytes", 0)
         run["memory_stat"] = difference(stat_of(cgroup), before)
+        run["kernel_bytes"] = kernel_bytes(cgroup)
         run["cpu_seconds"] = cpu_seconds(cgroup)
         run["memory_stall_seconds"] = stall_seconds(cgroup)
     return run | said, results
@@ -131,7 +137,8 @@ def run_once(workload, arm, options, sampler):
 
 def measure(workload, arms, repetitions, options):
     """Yields what there is to say, as dicts with the key "kind": "refused", "run", "picture".
-    The arms take turns, and each repetition begins with another one."""
+    The arms take turns, every other repetition in the opposite order: what changes over time
+    meets all of them alike, and what one arm alone needs is there for two of its turns."""
     with Preparation() as preparation:
         yield from take_turns(workload, arms, repetitions, options, preparation)
 
@@ -146,8 +153,7 @@ def take_turns(workload, arms, repetitions, options, preparation):
             able.append(arm)
     answers = {}
     for repetition in range(repetitions):
-        turn = repetition % max(1, len(able))
-        for arm in able[turn:] + able[:turn]:
+        for arm in reversed(able) if repetition % 2 else able:
             preparation.turn_to(arm, options)
             run, answer = measure_once(workload, arm, options)
             answers.setdefault(answer, arm.name)

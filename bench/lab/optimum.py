@@ -5,7 +5,7 @@ import json
 import subprocess
 from array import array
 
-from lab.system import Failure
+from lab.system import PAGE, Failure
 
 BLOCK = 1 << 16
 
@@ -28,12 +28,20 @@ def compute(build, pages, capacity):
     return json.loads(out)
 
 
-def of(workload, options):
-    """None where there is no trace. hit_ratio: of all accesses, the first ones included."""
-    pages = workload.trace(options)
-    if pages is None:
-        return None
-    found = compute(options.build, pages, workload.optimum_pages(options))
-    accesses = found["accesses"]
-    return found | {"hit_ratio": 1 - found["optimal_misses"] / accesses,
-                    "lru_hit_ratio": 1 - found["lru_misses"] / accesses}
+class Optimum:
+    """Of one workload; its trace is made once."""
+
+    def __init__(self, workload, options):
+        pages = workload.trace(options)
+        self.pages = None if pages is None else array("Q", pages)
+        self.build, self.capacity = options.build, workload.optimum_pages(options)
+
+    def beside(self, taken=0):
+        """With all of the limit for pages of files but `taken` bytes. None where there is no trace.
+        hit_ratio: of all accesses, the first ones included."""
+        if self.pages is None:
+            return None
+        found = compute(self.build, self.pages, max(1, self.capacity - taken // PAGE))
+        accesses = found["accesses"]
+        return found | {"hit_ratio": 1 - found["optimal_misses"] / accesses,
+                        "lru_hit_ratio": 1 - found["lru_misses"] / accesses}

@@ -48,6 +48,32 @@ def add(found, said, about):
         arm["runs"].append(said)
 
 
+def keep(found, earlier):
+    """What an earlier run found becomes part of this one, with where it comes from."""
+    if earlier["quick"] != found["quick"]:
+        raise ValueError("what is there is of a run with --quick and this is not, or the other way "
+                         "round: they can't be one report")
+    for one in earlier["comparisons"]:
+        found["comparisons"].append({"commit": earlier["commit"], "when": earlier["when"]} | one)
+
+
+def put(found, one, order):
+    """Adds a comparison, in the place of one on the same workload and disk. `order`: workloads."""
+    def key(each):
+        return order.index(each["workload"]), each["machine"]["disk"]["model"]
+    found["comparisons"] = sorted(
+        [each for each in found["comparisons"] if key(each) != key(one)]
+        + [{"commit": found["commit"], "when": found["when"]} | one], key=key)
+
+
+def kernel_bytes(found):
+    """Of the limit, what the kernel took for itself with PagePatrol; None if it was not measured."""
+    counts = [run.get("kernel_bytes") for arm in found["arms"] if arm["method"] == "pagepatrol"
+              for run in arm["runs"]]
+    summed = stats.summary(counts)
+    return summed and summed.median
+
+
 def arm_of(found, name):
     return next((arm for arm in found["arms"] if arm["arm"] == name), None)
 

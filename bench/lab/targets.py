@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from lab import results
 
 LRUS = ("classic", "mglru")
+# the arm that says what could be reached at all
+UNLIMITED = "unlimited/mglru"
 
 
 @dataclass(frozen=True)
@@ -30,23 +32,27 @@ TARGETS = (
 HARM = 0.02
 
 
-def _judged(found, what, lru, value, bound, at_least):
+def _judged(found, what, lru, value, bound, at_least, possible=None):
     if value is None:
         return None
     met = value >= bound if at_least else value <= bound
     return {"workload": found["workload"], "disk": found["machine"]["disk"]["model"], "lru": lru,
-            "what": what, "value": value, "bound": bound, "at_least": at_least, "met": met}
+            "what": what, "value": value, "bound": bound, "at_least": at_least, "met": met,
+            "possible": possible}
 
 
 def _of(target, found, lru):
-    name = f"pagepatrol/{lru}"
+    name, possible = f"pagepatrol/{lru}", None
     if target.of_optimum:
         ours, best = results.summary(found, name, target.key), found["optimum"]
         value = ours.median / best[target.key] if ours and best and best[target.key] else None
     else:
-        times = results.ratio(found, name, f"default/{lru}", target.key)
+        base = f"default/{lru}"
+        times = results.ratio(found, name, base, target.key)
         value = times.median if times else None
-    return _judged(found, target.what, lru, value, target.bound, target.at_least)
+        bound = results.ratio(found, UNLIMITED, base, target.key)
+        possible = bound and bound.median
+    return _judged(found, target.what, lru, value, target.bound, target.at_least, possible)
 
 
 def _harm(found, lru):
@@ -61,7 +67,8 @@ def _harm(found, lru):
 
 def judge(comparisons):
     """A list of verdicts: {"workload", "disk", "lru", "what", "value", "bound", "at_least",
-    "met"}. What was not measured has none."""
+    "met", "possible"}. What was not measured has none. possible: the value without a memory limit,
+    if that was measured."""
     verdicts = []
     for found in comparisons:
         for lru in LRUS:

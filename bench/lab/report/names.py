@@ -5,7 +5,7 @@ from svg import number
 LRU = {"classic": "classic LRU", "mglru": "MGLRU"}
 METHODS = {"default": "kernel's default", "pagepatrol": "PagePatrol", "advice": "program's own advice",
            "vmtouch": "vmtouch -l", "nocache": "nocache", "cgroup": "cgroup of its own",
-           "damon": "DAMON"}
+           "damon": "DAMON", "unlimited": "no memory limit"}
 DISKS = {"sata": "disk like a SATA SSD", "nvme": "disk like an NVMe drive", "none": "disk not limited"}
 MIB = 1 << 20
 

@@ -33,7 +33,7 @@ def hit_bars(found):
     rows = []
     for arm in found["arms"]:
         value = results.summary(found, arm["arm"], "hit_ratio")
-        if value:
+        if value and arm["method"] != "unlimited":  # not within the limit of the optimum
             rows.append(charts.Bar(names.arm(arm), names.css(arm), 100 * value.median,
                                    100 * value.low, 100 * value.high))
     if not rows:
@@ -101,7 +101,20 @@ def sentence(found):
             shares.append(f"<b>{names.percent(hit.median / best)}</b> on {names.LRU[lru]}")
     if shares:
         text += f" Of the optimum's hit ratio it reaches {' and '.join(shares)}."
+        text += beside_kernel(found)
     return f'<p class="seen">{text}</p>'
+
+
+def beside_kernel(found):
+    """The same where the optimum, too, has to do without what the kernel takes of the limit."""
+    best, kernel = found.get("optimum_beside_kernel"), results.kernel_bytes(found)
+    hits = [hit.median for lru in targets.LRUS
+            if (hit := results.summary(found, f"pagepatrol/{lru}", "hit_ratio"))]
+    if not best or not best["hit_ratio"] or not kernel or kernel < 0.01 * found["limit_bytes"]:
+        return ""
+    shares = " and ".join(names.percent(hit / best["hit_ratio"]) for hit in hits)
+    return (f" {names.mebibytes(kernel, 1)} of the limit are the kernel's, for inodes and the like: of what "
+            f"the optimum could do with the rest that is {shares}.")
 
 
 def code(text):
@@ -140,6 +153,11 @@ def overview(found):
                        (1.0, "the default"), label_width=270)
 
 
+def possible(verdict):
+    value = verdict.get("possible")
+    return f"{value:.3f}" if value else "-"
+
+
 def target_table(found):
     rows = []
     for verdict in found.get("targets", []):
@@ -148,13 +166,17 @@ def target_table(found):
         rows.append(f'<tr class="{met}"><td>{escape(verdict["workload"])}</td><td>{escape(verdict["disk"])}'
                     f'</td><td>{escape(names.LRU[verdict["lru"]])}</td><td class="what">'
                     f'{escape(verdict["what"])}</td><td>{sign} {verdict["bound"]:g}</td>'
-                    f'<td>{verdict["value"]:.3f}</td><td>{met}</td></tr>')
+                    f'<td>{verdict["value"]:.3f}</td><td>{possible(verdict)}</td><td>{met}</td></tr>')
     if not rows:
         return ""
     short = ("<p>They are meant for the full run: the first pass, which reads everything in any arm, "
              "weighs more in this short one.</p>" if found["quick"] else "")
+    if any(verdict.get("possible") for verdict in found["targets"]):
+        short += ("<p>Without a limit: the same figure where all data stays in memory once it has been "
+                  "read. No policy can give more on this machine.</p>")
     return (f'<section><h2>Targets</h2>{short}<div class="scroll"><table class="targets"><thead><tr><th>workload'
-            "</th><th>disk</th><th>LRU</th><th>what</th><th>target</th><th>measured</th><th></th></tr>"
+            "</th><th>disk</th><th>LRU</th><th>what</th><th>target</th><th>measured</th>"
+            "<th>without a limit</th><th></th></tr>"
             f"</thead><tbody>{''.join(rows)}</tbody></table></div></section>")
 
 
@@ -209,6 +231,10 @@ def page(found, growth=None, overhead=None):
     """`growth`, `overhead`: what bench/growth and bench/overhead found, if they were run."""
     style = (BENCH / "report.css").read_text() + (Path(__file__).parent / "style.css").read_text()
     kernels = ", ".join(sorted({one["machine"]["kernel"] for one in found["comparisons"]}))
+    commits = ", ".join(sorted({one.get("commit", found["commit"]) for one in found["comparisons"]}
+                               or {found["commit"]}))
+    times = sorted({one.get("when", found["when"]) for one in found["comparisons"]} or {found["when"]})
+    when = times[0] if len(times) == 1 else f"{times[0]} to {times[-1]}"
     quick = (" This was a short run (<code>--quick</code>): fewer workloads, arms and passes."
              if found["quick"] else "")
     sections = "".join(map(comparison, found["comparisons"]))
@@ -219,7 +245,7 @@ def page(found, growth=None, overhead=None):
 <h1>PagePatrol: what it gives over what you have</h1>
 <p>Unmodified programs on the same kernel with the same memory limit: by default, with what else one
 could do, and with PagePatrol and the shipped policy.{quick}</p>
-<p class="soft">Kernel {escape(kernels)} · commit {escape(found["commit"])} · {escape(found["when"])}</p>
+<p class="soft">Kernel {escape(kernels)} · commit {escape(commits)} · {escape(when)}</p>
 <div class="charts">{overview(found)}</div>
 {target_table(found)}{sections}{costs.html(growth, overhead, found)}{arms_section(found)}{method_section(found)}
 </body></html>

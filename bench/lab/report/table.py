@@ -70,9 +70,10 @@ def aligned(rows):
 
 def verdict_text(verdict):
     sign = "at least" if verdict["at_least"] else "at most"
+    possible = verdict.get("possible")
     return (f"{'met   ' if verdict['met'] else 'MISSED'} {verdict['value']:6.3f} ({sign} "
             f"{verdict['bound']:g})  {verdict['workload']}, {verdict['disk']}, {verdict['lru']}: "
-            f"{verdict['what']}")
+            f"{verdict['what']}" + (f" ({possible:.3f} without a limit)" if possible else ""))
 
 
 def text(found):
