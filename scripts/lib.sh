@@ -53,7 +53,7 @@ pp_kernel() {
 	debug-module) "$pp_repo/kernel/build-kernel" --debug --for-module ;;
 	6.*) "$pp_repo/scripts/fetch-kernel" "$1" ;;
 	*)
-		[ -f "$1/release" ] || die "'$1' is no kernel: none of ${pp_kernels// /, }, 6.12-cloud, 6.12-rt, 6.1, nor a folder with a file \`release\`" \
+		[ -f "$1/release" ] || die "'$1' is no kernel: none of ${pp_kernels// /, }, 6.12-rt, 6.1, nor a folder with a file \`release\`" \
 			"scripts/fetch-kernel and kernel/build-kernel print such folders"
 		realpath -- "$1"
 		;;
@@ -62,6 +62,19 @@ pp_kernel() {
 
 # Is that kernel (a folder) one for debugging? Then it is slow and wants memory.
 pp_kernel_debugs() { grep -qx CONFIG_KASAN=y "$1/boot/config-$(<"$1/release")"; }
+
+# pp_kernel_slowness FOLDER: prints how much longer than on a stock kernel anything may take.
+# On PREEMPT_RT what frees BPF programs (RCU callbacks, kworkers) has to wait its turn among
+# the threads that use up the processors.
+pp_kernel_slowness() {
+	if pp_kernel_debugs "$1"; then
+		echo 5
+	elif grep -qx CONFIG_PREEMPT_RT=y "$1/boot/config-$(<"$1/release")"; then
+		echo 2
+	else
+		echo 1
+	fi
+}
 
 # Is PagePatrol built into that kernel (a folder)?
 pp_kernel_built_in() { grep -qx CONFIG_PAGEPATROL=y "$1/boot/config-$(<"$1/release")"; }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // How much longer than usual everything may take here: scripts/test sets
-// PAGEPATROL_TEST_SLOW for debugging kernels. Limits that tests set themselves are
+// PAGEPATROL_TEST_SLOW for debugging kernels and PREEMPT_RT. Limits that tests set themselves are
 // multiplied by it; it must not excuse anything but time.
 #pragma once
 

@@ -166,6 +166,10 @@ usage() {
 	check "--describe tells the disk's figures, those of the emulated disk" grep -q '"model": "sata", "slowdown": 20, "bytes_per_second": 28000000, "requests_per_second": 2600, "delay_ms": 1' "$work/describe.out"
 	PAGEPATROL_ACCEL='' run parallel --parallel --describe
 	check "--parallel emulates no processors in turn" grep -qE '"accelerator": "(kvm|mttcg)"' "$work/parallel.out"
+	mkdir -p "$work/kernel/boot" && echo 6.99-test >"$work/kernel/release"
+	echo '# CONFIG_NET_9P is not set' >"$work/kernel/boot/config-6.99-test"
+	run without9p --no-load --kernel "$work/kernel" -- true
+	check "a kernel that can't mount the host's files is refused" err_has without9p '6.99-test has no 9p'
 	run option --no-load --lrru classic -- true
 	check "an unknown option is refused" rc_is option 125
 }
