@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "../slow.hpp"
+#include "files.hpp"
 #include "maps.h"
 #include "module.hpp"
 
@@ -141,6 +142,10 @@ int tables_in_maps() {
     for (const char* map : {"pp_small_tables", "pp_large_tables"})
         for_each_key<uint64_t>(map, [&](int, const uint64_t&) { ++count; });
     return count;
+}
+
+bool may_miss_faults() {
+    return read_file("/sys/kernel/realtime") == "1";
 }
 
 bool eventually(const std::function<bool()>& condition, std::chrono::milliseconds limit) {

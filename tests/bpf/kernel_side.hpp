@@ -47,6 +47,11 @@ struct Charged {
 };
 Charged charged();
 
+/// Does this kernel skip BPF programs now and then? On PREEMPT_RT a function that a program is
+/// attached to may be preempted in the middle of that: whoever comes by on that processor meanwhile
+/// goes without it (prog->active). A fault that is missed so is as by default.
+bool may_miss_faults();
+
 /// Waits up to `limit` for the condition.
 bool eventually(const std::function<bool()>& condition,
                 std::chrono::milliseconds limit = std::chrono::seconds(5));

@@ -224,7 +224,10 @@ TEST_F(Life, OfTwoHundredProcessesLeavesNothing) {
         << subscriptions();
     EXPECT_EQ(look().processes.size(), many + 1);
     EXPECT_EQ(charged().tables, int64_t(many) + 1);
-    EXPECT_EQ(range_states(), int(many) + 1);
+    if (may_miss_faults())
+        EXPECT_GT(range_states(), int(many) * 9 / 10);
+    else
+        EXPECT_EQ(range_states(), int(many) + 1);
 
     // all at once, in no order; what is left is looked at by TearDown()
     EXPECT_EQ(kill(-child.pid(), SIGKILL), 0);

@@ -20,9 +20,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../slow.hpp"
+
 namespace {
 
 constexpr std::size_t page = 4096, most_children = 8;
+const unsigned slow = static_cast<unsigned>(slowness()); // pauses last longer, as work does
 
 struct File {
     int fd;
@@ -59,7 +62,7 @@ void round_trip(unsigned& seed) {
 [[noreturn]] void child(unsigned seed) {
     for (;;) {
         round_trip(seed);
-        usleep(rand_r(&seed) % 20000);
+        usleep(rand_r(&seed) % 20000 * slow);
     }
 }
 
@@ -81,7 +84,7 @@ int main(int argc, char** argv) {
         threads.emplace_back([i] {
             for (unsigned seed = static_cast<unsigned>(i); !over;) {
                 round_trip(seed);
-                usleep(2000000); // 64 of them leave some processor to the children
+                usleep(2000000 * slow); // 64 of them leave some processor to the children
             }
         });
     std::deque<pid_t> children;
