@@ -60,7 +60,7 @@ def sample():
         arm("pagepatrol/classic", run(30, 0.55), run(33, 0.54), run(36, 0.55)),
         arm("pagepatrol/mglru", run(19, 0.5), run(19, 0.5), run(19, 0.5)),
         arm("unlimited/mglru", run(44, 0.7), run(44, 0.7), run(44, 0.7))]
-    for each in one["arms"][3]["runs"]:
+    for each in one["arms"][3]["runs"] + one["arms"][4]["runs"]:
         each["kernel_bytes"] = 7 * MIB
     one["optimum_beside_kernel"] = best | {"hit_ratio": 0.55}
     one["pictures"] = [{"arm": "pagepatrol/mglru", "times": [0.25, 0.5], "files": [
@@ -135,12 +135,13 @@ class Results(unittest.TestCase):
         order = ["search-tree", "search-large", "model"]
 
         def one(name, disk="sata", **more):
-            return {"workload": name, "machine": {"disk": {"model": disk}}} | more
+            return {"workload": name, "machine": {"disk": {"model": disk}}, "failure": None} | more
         earlier = results.begin("old", "yesterday", False)
         earlier["comparisons"] = [one("model"), one("search-tree", "nvme"), one("search-tree", seconds=1)]
         found = results.begin("new", "today", False)
-        results.keep(found, earlier)
+        results.keep(found, earlier, order)
         results.put(found, one("search-tree", seconds=2), order)
+        results.put(found, one("search-tree", seconds=3, failure="it broke"), order)
         results.put(found, one("search-large"), order)
         self.assertEqual(
             [(each["workload"], each["machine"]["disk"]["model"], each["commit"], each.get("seconds"))
@@ -148,7 +149,9 @@ class Results(unittest.TestCase):
             [("search-tree", "nvme", "old", None), ("search-tree", "sata", "new", 2),
              ("search-large", "sata", "new", None), ("model", "sata", "old", None)])
         with self.assertRaisesRegex(ValueError, "--quick"):
-            results.keep(results.begin("new", "today", True), earlier)
+            results.keep(results.begin("new", "today", True), earlier, order)
+        with self.assertRaisesRegex(ValueError, "no longer: model"):
+            results.keep(found, earlier, order[:2])
 
 
 class Turns(unittest.TestCase):
@@ -360,7 +363,8 @@ class Report(unittest.TestCase):
     def test_page_is_well_formed_and_needs_nothing(self):
         text = self.check(sample()).replace("\u00a0", " ")
         for expected in ("abc123", "6.12.1-test", "<b>3.00 ×</b> the default's on classic LRU (2.75-3.27)",
-                         "<b>0.95 ×</b> the default's on MGLRU", "<td>4.000</td>", "optimum (Belady): 56.0 %",
+                         "<b>0.95 ×</b> the default's on MGLRU", "<td>4.000</td>",
+                         "7.0 MiB of the limit are the kernel's", "that is 100.0 % and 90.9 %.", "optimum (Belady): 56.0 %",
                          "not here: the program is &lt;not&gt; ours", "28 MB/s", "divided by 20"):
             self.assertIn(expected, text)
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // How much longer than usual everything may take here: scripts/test sets
 // PAGEPATROL_TEST_SLOW for debugging kernels and PREEMPT_RT. Limits that tests set themselves are
-// multiplied by it; it must not excuse anything but time.
+// multiplied by it, and the rests of the storm; it must not excuse anything but time.
 #pragma once
 
 #include <cstdlib>

@@ -55,9 +55,9 @@ class Arm:
 
 
 class Unlimited(Arm):
-    """Not an alternative but a bound: what is left to any policy to win."""
-    method, about = "unlimited", ("the kernel's default without a memory limit: all data stays once it "
-                                  "has been read, so no policy can be faster")
+    """Not an alternative but a bound: what caching alone could give."""
+    method, about = "unlimited", ("not an alternative: the kernel's default without a memory limit, where "
+                                  "all data stays once it has been read")
 
     def limit(self, workload, options):
         return None
@@ -217,7 +217,7 @@ class PagePatrol(Arm):
                           f"none of {', '.join(workload.effects)} was counted")
 
 
-METHODS = (Arm, Advice, Vmtouch, NoCache, ScannerCgroup, Damon, PagePatrol, Unlimited)
+METHODS = (Arm, Advice, Vmtouch, NoCache, ScannerCgroup, Damon, Unlimited, PagePatrol)
 
 
 def all_arms():

@@ -26,7 +26,7 @@ def stat_of(cgroup):
 
 
 def kernel_bytes(cgroup):
-    """What the kernel itself has in the cgroup: inodes, dentries, page tables."""
+    """What the kernel itself has in the cgroup; after the programs' end: inodes, dentries."""
     return numbers(cgroup / "memory.stat")["kernel"]
 
 
@@ -138,7 +138,7 @@ def run_once(workload, arm, options, sampler):
 def measure(workload, arms, repetitions, options):
     """Yields what there is to say, as dicts with the key "kind": "refused", "run", "picture".
     The arms take turns, every other repetition in the opposite order: what changes over time
-    meets all of them alike, and what one arm alone needs is there for two of its turns."""
+    meets all of them nearly alike, and what the last ones need stays from one to the next."""
     with Preparation() as preparation:
         yield from take_turns(workload, arms, repetitions, options, preparation)
 

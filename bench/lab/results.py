@@ -48,8 +48,13 @@ def add(found, said, about):
         arm["runs"].append(said)
 
 
-def keep(found, earlier):
-    """What an earlier run found becomes part of this one, with where it comes from."""
+def keep(found, earlier, order):
+    """What an earlier run found becomes part of this one, with where it comes from. `order`: the
+    workloads that there are."""
+    unknown = {one["workload"] for one in earlier["comparisons"]} - set(order)
+    if unknown:
+        raise ValueError(f"what is there has workloads that there are no longer: "
+                         f"{', '.join(sorted(unknown))}; without --add it is begun anew")
     if earlier["quick"] != found["quick"]:
         raise ValueError("what is there is of a run with --quick and this is not, or the other way "
                          "round: they can't be one report")
@@ -58,9 +63,13 @@ def keep(found, earlier):
 
 
 def put(found, one, order):
-    """Adds a comparison, in the place of one on the same workload and disk. `order`: workloads."""
+    """Adds a comparison, in the place of one on the same workload and disk, but for a failed one
+    in the place of a good one. `order`: workloads."""
     def key(each):
         return order.index(each["workload"]), each["machine"]["disk"]["model"]
+    if one["failure"] and any(key(each) == key(one) and not each["failure"]
+                              for each in found["comparisons"]):
+        return
     found["comparisons"] = sorted(
         [each for each in found["comparisons"] if key(each) != key(one)]
         + [{"commit": found["commit"], "when": found["when"]} | one], key=key)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Medians, spreads and ratios of repetitions. A ratio is that of medians of one run of
-bench/run; its range that of the repetitions' own ratios, each pair measured next to each other."""
+bench/run; its range that of the repetitions' own ratios."""
 from dataclasses import dataclass
 from statistics import median
 

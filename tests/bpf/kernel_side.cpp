@@ -145,7 +145,7 @@ int tables_in_maps() {
 }
 
 bool may_miss_faults() {
-    return read_file("/sys/kernel/realtime") == "1";
+    return read_file("/proc/version").find("PREEMPT_RT") != std::string::npos;
 }
 
 bool eventually(const std::function<bool()>& condition, std::chrono::milliseconds limit) {

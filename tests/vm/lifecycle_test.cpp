@@ -105,7 +105,8 @@ TEST(Lifecycle, AStormOfForksAndKillsLeavesNothingBehind) {
     const Json before = pagepatrol_ctl::status();
     const MemoryCgroup cgroup(arm.limit);
     const Ended ended =
-        run({under(arm, {built("tests/vm/storm"), files, std::to_string(forks), "64"}),
+        run({under(arm, {built("tests/vm/storm"), files, std::to_string(forks), "64",
+                         std::to_string(2000 * slowness())}), // longer rests, as work takes longer
              {},
              cgroup.path()},
             full() ? 1200s : 300s);

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// storm FOLDER FORKS THREADS: threads map, read, move and unmap the folder's files
+// storm FOLDER FORKS THREADS REST: threads map, read, move and unmap the folder's files
 // while children are forked, do the same and are killed wherever they are, a few at a
-// time. Says how many were killed, and how many bytes were wrong. Knows nothing of
+// time. A thread rests for REST milliseconds in between, a child for a hundredth of it at
+// most. Says how many were killed, and how many bytes were wrong. Knows nothing of
 // PagePatrol. Must be bounded: a thread stops when the last child is gone.
 #include <atomic>
 #include <csignal>
@@ -20,12 +21,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "../slow.hpp"
-
 namespace {
 
 constexpr std::size_t page = 4096, most_children = 8;
-const unsigned slow = static_cast<unsigned>(slowness()); // pauses last longer, as work does
 
 struct File {
     int fd;
@@ -59,17 +57,18 @@ void round_trip(unsigned& seed) {
 }
 
 /// Works and pauses, so that it is killed in either, and the next fork gets its turn.
-[[noreturn]] void child(unsigned seed) {
+[[noreturn]] void child(unsigned seed, unsigned rest) {
     for (;;) {
         round_trip(seed);
-        usleep(rand_r(&seed) % 20000 * slow);
+        usleep(rand_r(&seed) % (rest * 10));
     }
 }
 
 } // namespace
 
 int main(int argc, char** argv) {
-    if (argc != 4)
+    const unsigned rest = argc == 5 ? static_cast<unsigned>(std::atoi(argv[4])) : 0; // ms
+    if (rest == 0)
         return 2;
     for (const auto& entry : std::filesystem::directory_iterator(argv[1])) {
         const int fd = open(entry.path().c_str(), O_RDONLY | O_CLOEXEC);
@@ -81,10 +80,10 @@ int main(int argc, char** argv) {
     const int forks = std::atoi(argv[2]);
     std::vector<std::thread> threads;
     for (int i = 0; i < std::atoi(argv[3]); ++i)
-        threads.emplace_back([i] {
+        threads.emplace_back([i, rest] {
             for (unsigned seed = static_cast<unsigned>(i); !over;) {
                 round_trip(seed);
-                usleep(2000000 * slow); // 64 of them leave some processor to the children
+                usleep(rest * 1000); // 64 of them leave some processor to the children
             }
         });
     std::deque<pid_t> children;
@@ -100,7 +99,7 @@ int main(int argc, char** argv) {
     for (int i = 0; i < forks; ++i) {
         const pid_t pid = fork();
         if (pid == 0)
-            child(static_cast<unsigned>(i));
+            child(static_cast<unsigned>(i), rest);
         if (pid > 0)
             children.push_back(pid);
         if (children.size() >= most_children)

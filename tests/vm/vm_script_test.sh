@@ -170,6 +170,7 @@ usage() {
 	echo '# CONFIG_NET_9P is not set' >"$work/kernel/boot/config-6.99-test"
 	run without9p --no-load --kernel "$work/kernel" -- true
 	check "a kernel that can't mount the host's files is refused" err_has without9p '6.99-test has no 9p'
+	check "before anything is booted" rc_is without9p 125
 	run option --no-load --lrru classic -- true
 	check "an unknown option is refused" rc_is option 125
 }

@@ -127,7 +127,9 @@ def comparison(found):
     limits = (f"Memory limit {names.mebibytes(found['limit_bytes'])}, data "
               f"{names.mebibytes(found['data_bytes'])}, {escape(names.disk(found['machine']))}"
               + "".join(f", policy <code>{escape(file)}</code>" + (f" ({role})" if role != "main" else "")
-                        for role, file in found["policies"].items()) + ".")
+                        for role, file in found["policies"].items())
+              + "".join(f", {escape(found[key])}" for key in ("commit", "when") if key in found)
+              + f", kernel {escape(found['machine']['kernel'])}.")
     failed = (f'<p class="failed">This comparison failed: {escape(found["failure"])}</p>'
               if found["failure"] else "")
     pictures = "".join((metric_bars(found), hit_bars(found), latency_curves(found)))
@@ -172,8 +174,8 @@ def target_table(found):
     short = ("<p>They are meant for the full run: the first pass, which reads everything in any arm, "
              "weighs more in this short one.</p>" if found["quick"] else "")
     if any(verdict.get("possible") for verdict in found["targets"]):
-        short += ("<p>Without a limit: the same figure where all data stays in memory once it has been "
-                  "read. No policy can give more on this machine.</p>")
+        short += ("<p>Without a limit: the same figure of the default, on MGLRU, where all data stays in "
+                  "memory once it has been read: what caching alone could give on this machine.</p>")
     return (f'<section><h2>Targets</h2>{short}<div class="scroll"><table class="targets"><thead><tr><th>workload'
             "</th><th>disk</th><th>LRU</th><th>what</th><th>target</th><th>measured</th>"
             "<th>without a limit</th><th></th></tr>"
@@ -243,7 +245,7 @@ def page(found, growth=None, overhead=None):
 <meta name="viewport" content="width=device-width, initial-scale=1"/><style>
 {style}</style></head><body>
 <h1>PagePatrol: what it gives over what you have</h1>
-<p>Unmodified programs on the same kernel with the same memory limit: by default, with what else one
+<p>Unmodified programs on the same kernel with the same memory limit, if not said otherwise: by default, with what else one
 could do, and with PagePatrol and the shipped policy.{quick}</p>
 <p class="soft">Kernel {escape(kernels)} · commit {escape(commits)} · {escape(when)}</p>
 <div class="charts">{overview(found)}</div>
