@@ -219,15 +219,15 @@ TEST_F(Life, OfTwoHundredProcessesLeavesNothing) {
 
     ASSERT_EQ(child.run(fork_many), 0);
     EXPECT_EQ(grown(PP_STAT_FORKS), many);
-    EXPECT_TRUE(
-        eventually([] { return subscriptions() == int(many) + 1; }, std::chrono::seconds(30)))
+    // of those that have faulted, each once
+    const int least = may_miss_faults() ? int(many) * 9 / 10 : int(many) + 1;
+    EXPECT_TRUE(eventually([&] { return subscriptions() >= least; }, std::chrono::seconds(30)))
         << subscriptions();
+    EXPECT_LE(subscriptions(), int(many) + 1);
     EXPECT_EQ(look().processes.size(), many + 1);
     EXPECT_EQ(charged().tables, int64_t(many) + 1);
-    if (may_miss_faults())
-        EXPECT_GT(range_states(), int(many) * 9 / 10);
-    else
-        EXPECT_EQ(range_states(), int(many) + 1);
+    EXPECT_GE(range_states(), least);
+    EXPECT_LE(range_states(), int(many) + 1);
 
     // all at once, in no order; what is left is looked at by TearDown()
     EXPECT_EQ(kill(-child.pid(), SIGKILL), 0);
