@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from lab import results
 
 LRUS = ("classic", "mglru")
-# the arm that says what could be reached at all
+# the arm that says what caching alone could give
 UNLIMITED = "unlimited/mglru"
 
 
@@ -50,8 +50,8 @@ def _of(target, found, lru):
         base = f"default/{lru}"
         times = results.ratio(found, name, base, target.key)
         value = times.median if times else None
-        bound = results.ratio(found, UNLIMITED, base, target.key)
-        possible = bound and bound.median
+        unlimited = results.ratio(found, UNLIMITED, base, target.key)
+        possible = unlimited.median if unlimited else None
     return _judged(found, target.what, lru, value, target.bound, target.at_least, possible)
 
 

@@ -36,6 +36,10 @@ class Limited : public Loaded, public testing::WithParamInterface<bool> {
     static constexpr uint64_t limit = 8 << 20;
     static constexpr size_t limit_pages = limit / page;
     static constexpr size_t long_pages = 2 * limit_pages;
+    /// How long to go on reclaiming until it asks about what is on the active list: the classic
+    /// LRU leaves that alone as long as it is short by the cgroup's statistics, which the kernel
+    /// renews every two seconds (prepare_scan_control(), FLUSH_TIME).
+    static constexpr std::chrono::seconds till_asked{20};
     Lru lru_{GetParam()};
     TestFile long_{"long", long_pages* page};
 };

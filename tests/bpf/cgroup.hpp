@@ -2,7 +2,6 @@
 // A memory cgroup for the processes of one test, and the LRU it reclaims from.
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <string>
 
@@ -31,11 +30,6 @@ class Cgroup {
     static inline int made_ = 0;
     const std::string path_ = "/sys/fs/cgroup/pp-bpf-test-" + std::to_string(++made_);
 };
-
-/// How long to go on reclaiming until it asks about what is on the active list: the classic LRU
-/// leaves that alone as long as it is short by the cgroup's statistics, which the kernel renews
-/// every two seconds (prepare_scan_control(), FLUSH_TIME).
-inline constexpr std::chrono::seconds till_asked{20};
 
 /// Switches between the classic LRU and MGLRU for as long as it lives.
 class Lru {

@@ -80,6 +80,13 @@ def residency_maps(found):
             f'<div class="charts">{"".join(svg for _, svg in maps)}</div>')
 
 
+def optimum_shares(found, best):
+    """[(LRU, PagePatrol's hit ratio as a share of that of the optimum `best`)], as far as known."""
+    return [(lru, hit.median / best["hit_ratio"]) for lru in targets.LRUS
+            if best and best["hit_ratio"]
+            and (hit := results.summary(found, f"pagepatrol/{lru}", "hit_ratio"))]
+
+
 def sentence(found):
     """What came out, in words: against the default of the same LRU."""
     metric, said = found["primary"], []
@@ -93,12 +100,8 @@ def sentence(found):
     if not said:
         return ""
     text = f"{escape(metric['title'].capitalize())} with PagePatrol: {' and '.join(said)}."
-    best = found["optimum"] and found["optimum"]["hit_ratio"]
-    shares = []
-    for lru in targets.LRUS:
-        hit = results.summary(found, f"pagepatrol/{lru}", "hit_ratio")
-        if hit and best:
-            shares.append(f"<b>{names.percent(hit.median / best)}</b> on {names.LRU[lru]}")
+    shares = [f"<b>{names.percent(share)}</b> on {names.LRU[lru]}"
+              for lru, share in optimum_shares(found, found["optimum"])]
     if shares:
         text += f" Of the optimum's hit ratio it reaches {' and '.join(shares)}."
         text += beside_kernel(found)
@@ -107,12 +110,11 @@ def sentence(found):
 
 def beside_kernel(found):
     """The same where the optimum, too, has to do without what the kernel takes of the limit."""
-    best, kernel = found.get("optimum_beside_kernel"), results.kernel_bytes(found)
-    hits = [hit.median for lru in targets.LRUS
-            if (hit := results.summary(found, f"pagepatrol/{lru}", "hit_ratio"))]
-    if not best or not best["hit_ratio"] or not kernel or kernel < 0.01 * found["limit_bytes"]:
+    kernel = results.kernel_bytes(found)
+    shares = " and ".join(names.percent(share) for _, share
+                          in optimum_shares(found, found.get("optimum_beside_kernel")))
+    if not shares or not kernel or kernel < 0.01 * found["limit_bytes"]:
         return ""
-    shares = " and ".join(names.percent(hit / best["hit_ratio"]) for hit in hits)
     return (f" {names.mebibytes(kernel, 1)} of the limit are the kernel's, for inodes and the like: of what "
             f"the optimum could do with the rest that is {shares}.")
 
