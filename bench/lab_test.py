@@ -18,7 +18,7 @@ from pathlib import Path
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(Path(__file__).parent))
 # pylint: disable=wrong-import-position
-from lab import measure, optimum, plan, report, residency, results, stats, targets  # noqa: E402
+from lab import measure, optimum, plan, profile, report, residency, results, stats, targets  # noqa: E402
 from lab.arms import METHODS, Arm  # noqa: E402
 from lab.cgroup import Job, Outcome  # noqa: E402
 from lab.report import names  # noqa: E402
@@ -65,6 +65,11 @@ def sample():
     one["optimum_beside_kernel"] = best | {"hit_ratio": 0.55}
     one["pictures"] = [{"arm": "pagepatrol/mglru", "times": [0.25, 0.5], "files": [
         {"title": "a <file>", "bytes": 4096, "samples": [[0, 50], [100, 100]]}]}]
+    one["profiles"] = [{"arm": "default/mglru", "samples": 500, "where": [
+        {"group": "idle", "name": "idle", "share": 0.6}, {"group": "kernel", "name": "filemap_fault", "share": 0.3},
+        {"group": "kernel", "name": "the rest", "share": 0.1}]}, {"arm": "pagepatrol/mglru", "samples": 700, "where": [
+            {"group": "PagePatrol", "name": "BPF pp_fault", "share": 0.25},
+            {"group": "kernel", "name": "<lambda>", "share": 0.75}]}]
     found["comparisons"] = [one]
     found["targets"] = targets.judge(found["comparisons"])
     return found
@@ -116,20 +121,20 @@ class Targets(unittest.TestCase):
 
 class Results(unittest.TestCase):
     def test_what_measure_says_is_taken_in(self):
-        one = {"arms": [], "pictures": [], "optimum": {"accesses": 1024}}
+        one = {"arms": [], "pictures": [], "profiles": [], "optimum": {"accesses": 1024}}
         about = {"default/mglru": "x", "advice/mglru": "y"}
         results.add(one, {"kind": "refused", "arm": "advice/mglru", "reason": "because"}, about)
         for number in (1, 2):
             results.add(one, {"kind": "run", "arm": "default/mglru", "repetition": number} | run(number, 0),
                         about)
         results.add(one, {"kind": "picture", "arm": "default/mglru", "times": [], "files": []}, about)
+        results.add(one, {"kind": "profile", "arm": "default/mglru", "samples": 0, "where": []}, about)
         self.assertEqual(results.arm_of(one, "advice/mglru")["refused"], "because")
         self.assertEqual(results.values(one, "default/mglru", "throughput"), [1, 2])
         self.assertEqual(results.values(one, "default/mglru", "workingset_refault_file"), [5, 5])
         # 3 MiB of the 4 that were asked for
         self.assertEqual(results.values(one, "default/mglru", "hit_ratio"), [0.25, 0.25])
-        self.assertEqual(len(one["pictures"]), 1)
-
+        self.assertEqual((len(one["pictures"]), len(one["profiles"])), (1, 1))
 
     def test_a_long_run_in_parts(self):
         order = ["search-tree", "search-large", "model"]
@@ -184,7 +189,8 @@ class Turns(unittest.TestCase):
             self.turns.append(arm.method)
             return {"seconds": 1.0}, next(answers)
         with unittest.mock.patch("lab.measure.measure_once", once):
-            return list(measure.measure(types.SimpleNamespace(name="w", pictured={}), self.arms, 3, None))
+            return list(measure.measure(types.SimpleNamespace(name="w", pictured={}), self.arms, 3,
+                                        types.SimpleNamespace(quick=True)))
 
     def test_every_other_repetition_goes_backwards(self):
         said = self.run_all()
@@ -351,6 +357,40 @@ class Residency(unittest.TestCase):
         self.assertEqual(seen, [100] * residency.ROWS)
 
 
+class Profile(unittest.TestCase):
+    LINES = """\
+         swapper  ffffffff994e5fff pv_native_safe_halt ([kernel.kallsyms])
+         swapper  ffffffff988d3217 handle_softirqs ([kernel.kallsyms])
+    rg worker #1  ffffffff988d3217 filemap_map_pages ([kernel.kallsyms])
+              rg  ffffffffc0412345 pp_drop_range ([pagepatrol])
+              rg  ffffffffc0055555 bpf_prog_6deef7357e7b4530_pp_fault (bpf_prog_6deef7357e7b4530_pp_fault)
+              rg      7f618e100c01 operator new(unsigned long) (/usr/lib/libstdc++.so.6)
+              rg      7f618e100c01 [unknown] (/usr/bin/rg)
+              rg      7fff8e100c01 [unknown] ([vdso])
+              rg      7fff8e100c01 [unknown] ([unknown])
+              rg      7f618e100c01 [unknown] (/usr/bin/rg)
+""".splitlines()
+
+    def test_what_was_seen_is_grouped(self):
+        found = profile.summed(self.LINES)
+        self.assertEqual(found["samples"], 10)
+        self.assertEqual({(each["group"], each["name"]): round(10 * each["share"]) for each in found["where"]},
+                         {("idle", "idle"): 1, ("kernel", "handle_softirqs"): 1, ("kernel", "filemap_map_pages"): 1,
+                          ("PagePatrol", "pp_drop_range"): 1, ("PagePatrol", "BPF pp_fault"): 1,
+                          ("programs", "rg: libstdc++.so.6"): 1, ("programs", "rg: rg"): 2,
+                          ("programs", "rg: [vdso]"): 1, ("programs", "rg: [unknown]"): 1})
+        self.assertEqual(found["where"][0]["name"], "rg: rg")
+
+    def test_what_is_little_is_summed(self):
+        found = profile.summed(1000 * self.LINES[:1] + self.LINES[1:3])
+        self.assertEqual([(each["group"], each["name"]) for each in found["where"]],
+                         [("idle", "idle"), ("kernel", "the rest")])
+
+    def test_what_is_not_understood_is_told(self):
+        with self.assertRaisesRegex(Failure, "what is 'nonsense'"):
+            profile.summed(["nonsense"])
+
+
 class Report(unittest.TestCase):
     def check(self, found):
         text = report.page(found)
@@ -365,7 +405,9 @@ class Report(unittest.TestCase):
         for expected in ("abc123", "6.12.1-test", "<b>3.00 ×</b> the default's on classic LRU (2.75-3.27)",
                          "<b>0.95 ×</b> the default's on MGLRU", "<td>4.000</td>",
                          "7.0 MiB of the limit are the kernel's", "that is 100.0 % and 90.9 %.", "optimum (Belady): 56.0 %",
-                         "not here: the program is &lt;not&gt; ours", "28 MB/s", "divided by 20"):
+                         "not here: the program is &lt;not&gt; ours", "looked at 500 and 700 times",
+                         "<td>filemap_fault</td><td>30.0 %</td><td>0.0 %</td>", "&lt;lambda&gt;",
+                         "<td>the kernel</td><td>40.0 %</td><td>75.0 %</td>", "28 MB/s", "divided by 20"):
             self.assertIn(expected, text)
 
     def test_page_of_little(self):
@@ -373,7 +415,7 @@ class Report(unittest.TestCase):
         one = found["comparisons"][0]
         for arms in ([], one["arms"][2:3], one["arms"][:1]):
             less = copy.deepcopy(found)
-            less["comparisons"][0] |= {"arms": arms, "pictures": [], "optimum": None,
+            less["comparisons"][0] |= {"arms": arms, "pictures": [], "profiles": [], "optimum": None,
                                        "failure": "it <failed>"}
             less["targets"] = targets.judge(less["comparisons"])
             self.assertIn("it &lt;failed&gt;", self.check(less))

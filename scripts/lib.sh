@@ -128,6 +128,7 @@ python3-plyvel       # tests: LevelDB with its policy
 python3-numpy        # tests: a mapped model with its policy
 vmtouch              # bench/run: locks files, one of the alternatives
 nocache              # bench/run: drops what a program read, another
+linux-perf           # bench/run: where the time goes
 b3sum                # tests: a backup job that maps what it reads
 libeatmydata1        # tests: another preloaded library
 libjemalloc2         # tests: preloaded allocator; Redis

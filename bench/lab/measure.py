@@ -7,7 +7,7 @@ import os
 import subprocess
 import time
 
-from lab import residency
+from lab import profile, residency, targets
 from lab.cgroup import memory_cgroup, run_together
 from lab.system import (Failure, difference, disk_counts, drop_caches, numbers, switch_lru)
 
@@ -16,7 +16,7 @@ STAT = ("pgfault", "pgmajfault", "pgscan", "pgsteal", "pgactivate", "pgdeactivat
         "workingset_refault_file", "workingset_activate_file")
 
 
-# the arms of which residency maps are made
+# the arms of which residency maps and profiles are made
 PICTURED = ("default/mglru", "pagepatrol/mglru")
 
 
@@ -99,15 +99,15 @@ class Preparation(contextlib.ExitStack):
             self._method = arm.method
 
 
-def measure_once(workload, arm, options, sampler=None):
+def measure_once(workload, arm, options, watcher=None):
     """(the run's numbers, the programs' answer)"""
     with workload.prepared(options):
-        run, passes = run_once(workload, arm, options, sampler)
+        run, passes = run_once(workload, arm, options, watcher)
         run["metrics"] = workload.read(passes, options)
         return run, workload.answer(passes)
 
 
-def run_once(workload, arm, options, sampler):
+def run_once(workload, arm, options, watcher):
     """(the numbers that every run has, what the passes gave)"""
     passes = workload.passes(options)
     switch_lru(arm.lru)
@@ -118,13 +118,13 @@ def run_once(workload, arm, options, sampler):
             drop_caches()
             warm_programs(passes, arm, workload, options)
             before = stat_of(cgroup)
-            if sampler:
-                sampler.start()
+            if watcher:
+                watcher.start()
             try:
                 results = run_passes(workload, arm, cgroup, passes, options)
             finally:
-                if sampler:
-                    sampler.stop()
+                if watcher:
+                    watcher.stop()
         run = total(results)
         # what was read to be locked is read from the disk as well, if before the clock ran
         run["disk_bytes"] += said.get("locked_bytes", 0)
@@ -136,7 +136,8 @@ def run_once(workload, arm, options, sampler):
 
 
 def measure(workload, arms, repetitions, options):
-    """Yields what there is to say, as dicts with the key "kind": "refused", "run", "picture".
+    """Yields what there is to say, as dicts with the key "kind": "refused", "run", "picture",
+    "profile".
     The arms take turns, every other repetition in the opposite order: what changes over time
     meets all of them nearly alike, and what the last ones need stays from one to the next."""
     with Preparation() as preparation:
@@ -161,10 +162,19 @@ def take_turns(workload, arms, repetitions, options, preparation):
                 raise Failure(f"{workload.name}: {arm.name} did not get the result that "
                               f"{next(iter(answers.values()))} got")
             yield {"kind": "run", "arm": arm.name, "repetition": repetition + 1} | run
-    if workload.pictured:
-        for arm in (arm for arm in able if arm.name in PICTURED):
-            sampler = residency.Sampler({title: options.data / path for title, path
-                                         in workload.pictured.items()})
-            preparation.turn_to(arm, options)
-            measure_once(workload, arm, options, sampler)
-            yield {"kind": "picture", "arm": arm.name} | sampler.picture()
+    yield from look_closer(workload, [arm for arm in able if arm.name in PICTURED], options, preparation)
+
+
+def look_closer(workload, arms, options, preparation):
+    """Runs that are in no table, as looking costs time."""
+    def run(arm, watcher):
+        preparation.turn_to(arm, options)
+        measure_once(workload, arm, options, watcher)
+        return {"arm": arm.name} | watcher.result()
+    profiled = not options.quick and not profile.refuses() and targets.has(workload.name)
+    for arm in arms:
+        if workload.pictured:
+            files = {title: options.data / path for title, path in workload.pictured.items()}
+            yield {"kind": "picture"} | run(arm, residency.Sampler(files))
+        if profiled:
+            yield {"kind": "profile"} | run(arm, profile.Profiler())

@@ -76,7 +76,7 @@ class Sampler:
         for file in self.files.values():
             file.close()
 
-    def picture(self):
+    def result(self):
         """{"times": seconds, "files": [{"title", "bytes", "samples": [per cent by part]}]}"""
         if self.failure:
             raise self.failure

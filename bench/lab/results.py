@@ -23,14 +23,14 @@ def comparison(workload, machine, options, optimum):
         "machine": machine, "limit_bytes": workload.limit(options),
         "data_bytes": workload.data_bytes(options), "policies": workload.policies(),
         "primary": told(workload.primary), "metrics": [told(m) for m in workload.metrics],
-        "optimum": optimum, "arms": [], "pictures": [], "failure": None}
+        "optimum": optimum, "arms": [], "pictures": [], "profiles": [], "failure": None}
 
 
 def add(found, said, about):
     """Takes one dict that measure() yielded into a comparison."""
     kind, name = said.pop("kind"), said["arm"]
-    if kind == "picture":
-        found["pictures"].append(said)
+    if kind in ("picture", "profile"):
+        found[kind + "s"].append(said)
         return
     arm = arm_of(found, name)
     if arm is None:

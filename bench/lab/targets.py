@@ -32,6 +32,11 @@ TARGETS = (
 HARM = 0.02
 
 
+def has(workload):
+    """Whether there is more to reach than to do no harm."""
+    return any(target.workload == workload for target in TARGETS)
+
+
 def _judged(found, what, lru, value, bound, at_least, possible=None):
     if value is None:
         return None

@@ -6,7 +6,7 @@ from pathlib import Path
 from svg import number
 
 from lab import results, targets
-from lab.report import charts, costs, names, table
+from lab.report import charts, costs, names, profiles, table
 
 BENCH = Path(__file__).resolve().parents[2]
 # of latencies: the share of requests that took longer
@@ -137,7 +137,8 @@ def comparison(found):
     pictures = "".join((metric_bars(found), hit_bars(found), latency_curves(found)))
     return (f"<section><h2>{escape(found['title'])} <small>{escape(names.disk(found['machine']))}</small>"
             f"</h2><p>{code(found['text'])}</p><p class=\"soft\">{limits}</p>{failed}{sentence(found)}"
-            f'<div class="charts">{pictures}</div>{table.html(found)}{residency_maps(found)}</section>')
+            f'<div class="charts">{pictures}</div>{table.html(found)}{profiles.html(found)}'
+            f'{residency_maps(found)}</section>')
 
 
 def overview(found):
