@@ -91,6 +91,10 @@ TEST_F(RunningBench, GoesOnWhenPagePatrolIsUnloaded) {
 
 TEST(Lifecycle, AStormOfForksAndKillsLeavesNothingBehind) {
     const int forks = full() ? 1000 : 200;
+    // ms. Where a round trip takes longer, more of them want a processor at any time as well: with
+    // rests five times as long 64 threads still are more than two processors of a debugging
+    // kernel can serve, and a fork takes 20 s.
+    const int rest = 2000 * slowness() * slowness();
     const std::vector<const char*> maps = {"pp_small_tables", "pp_large_tables", "pp_range_states"};
     const std::string files = Data::need_many();
     const TemporaryFolder folder;
@@ -106,7 +110,7 @@ TEST(Lifecycle, AStormOfForksAndKillsLeavesNothingBehind) {
     const MemoryCgroup cgroup(arm.limit);
     const Ended ended =
         run({under(arm, {built("tests/vm/storm"), files, std::to_string(forks), "64",
-                         std::to_string(2000 * slowness())}), // longer rests, as work takes longer
+                         std::to_string(rest)}),
              {},
              cgroup.path()},
             full() ? 1200s : 300s);
