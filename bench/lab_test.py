@@ -69,7 +69,8 @@ def sample():
         {"group": "idle", "name": "idle", "share": 0.6}, {"group": "kernel", "name": "filemap_fault", "share": 0.3},
         {"group": "kernel", "name": "the rest", "share": 0.1}]}, {"arm": "pagepatrol/mglru", "samples": 700, "where": [
             {"group": "PagePatrol", "name": "BPF pp_fault", "share": 0.25},
-            {"group": "kernel", "name": "<lambda>", "share": 0.75}]}]
+            {"group": "kernel", "name": "<lambda>", "share": 0.75}]},
+                       {"arm": "pagepatrol/classic", "refused": "<why>"}]
     found["comparisons"] = [one]
     found["targets"] = targets.judge(found["comparisons"])
     return found
@@ -205,6 +206,34 @@ class Turns(unittest.TestCase):
         with self.assertRaisesRegex(Failure, "b/mglru did not get the result that a/mglru got"):
             self.run_all(("same", "other"))
         self.assertEqual(self.turns[-1], "-b")
+
+    def closer(self, workload, quick, refuses=None):
+        """What is looked at in runs of their own."""
+        self.turns, arms = [], [arm for arm in plan.ARMS.values() if arm.name in measure.PICTURED]
+
+        def once(_workload, arm, _options, watcher=None):
+            self.turns.append(arm.name)
+            watcher.result = lambda: {"samples": 1}
+            return {}, ""
+        with unittest.mock.patch("lab.measure.measure_once", once), \
+                unittest.mock.patch("lab.residency.Residency"), \
+                unittest.mock.patch("lab.profile.refuses", return_value=refuses):
+            return list(measure.look_closer(
+                plan.WORKLOADS[workload], arms, types.SimpleNamespace(quick=quick, data=Path("/")),
+                unittest.mock.Mock()))
+
+    def test_a_profile_where_there_is_a_target(self):
+        self.assertEqual(self.closer("search-large", False), [
+            {"kind": "profile", "arm": name, "samples": 1} for name in measure.PICTURED])
+        self.assertEqual(self.turns, list(measure.PICTURED))
+        self.assertEqual(self.closer("search-large", True), [])
+        self.assertEqual([said["kind"] for said in self.closer("model", False)], ["picture", "picture"])
+
+    def test_no_profile_is_no_failure(self):
+        self.assertEqual(self.closer("search-large", False, "there is none"), [
+            {"kind": "profile", "arm": name, "refused": "there is none"} for name in measure.PICTURED])
+        with unittest.mock.patch("lab.profile.Profiler", side_effect=profile.NoProfile("it broke")):
+            self.assertEqual(self.closer("search-large", False)[0]["refused"], "it broke")
 
     def test_the_bound_has_no_limit(self):
         workload = plan.WORKLOADS["model"]
@@ -361,24 +390,33 @@ class Profile(unittest.TestCase):
     LINES = """\
          swapper  ffffffff994e5fff pv_native_safe_halt ([kernel.kallsyms])
          swapper  ffffffff988d3217 handle_softirqs ([kernel.kallsyms])
-    rg worker #1  ffffffff988d3217 filemap_map_pages ([kernel.kallsyms])
-              rg  ffffffffc0412345 pp_drop_range ([pagepatrol])
-              rg  ffffffffc0055555 bpf_prog_6deef7357e7b4530_pp_fault (bpf_prog_6deef7357e7b4530_pp_fault)
+ rg worker #1 ba  ffffffff988d3217 filemap_map_pages ([kernel.kallsyms])
+              rg  ffffffffc0412345 ext4_map_blocks ([ext4])
+              rg  ffffffffc0412345 [unknown] ([unknown])
+              rg  ffffffffc0412345 do_range ([pagepatrol])
+              rg  ffffffffc0412345 pp_page_used ([kernel.kallsyms])
+              rg  ffffffffc0055555 bpf_prog_6deef7357e7b4530_fault_enter (bpf_prog_6deef7357e7b4530_fault_enter)
+              rg  ffffffffc0055555 bpf_trampoline_6442 (bpf_trampoline_6442)
               rg      7f618e100c01 operator new(unsigned long) (/usr/lib/libstdc++.so.6)
               rg      7f618e100c01 [unknown] (/usr/bin/rg)
+              rg      7f618e100c01 main (/tmp/gone (deleted))
               rg      7fff8e100c01 [unknown] ([vdso])
+              rg  ffffffffff600001 [unknown] ([vsyscall])
               rg      7fff8e100c01 [unknown] ([unknown])
               rg      7f618e100c01 [unknown] (/usr/bin/rg)
 """.splitlines()
 
     def test_what_was_seen_is_grouped(self):
         found = profile.summed(self.LINES)
-        self.assertEqual(found["samples"], 10)
-        self.assertEqual({(each["group"], each["name"]): round(10 * each["share"]) for each in found["where"]},
-                         {("idle", "idle"): 1, ("kernel", "handle_softirqs"): 1, ("kernel", "filemap_map_pages"): 1,
-                          ("PagePatrol", "pp_drop_range"): 1, ("PagePatrol", "BPF pp_fault"): 1,
-                          ("programs", "rg: libstdc++.so.6"): 1, ("programs", "rg: rg"): 2,
-                          ("programs", "rg: [vdso]"): 1, ("programs", "rg: [unknown]"): 1})
+        self.assertEqual(found["samples"], 16)
+        self.assertEqual(
+            {(each["group"], each["name"]): round(16 * each["share"]) for each in found["where"]},
+            {("idle", "idle"): 1, ("kernel", "handle_softirqs"): 1, ("kernel", "filemap_map_pages"): 1,
+             ("kernel", "ext4_map_blocks"): 1, ("kernel", "[unknown]"): 1, ("PagePatrol", "do_range"): 1,
+             ("PagePatrol", "pp_page_used"): 1, ("PagePatrol", "BPF fault_enter"): 1,
+             ("PagePatrol", "bpf_trampoline_6442"): 1, ("programs", "rg: libstdc++.so.6"): 1,
+             ("programs", "rg: rg"): 2, ("programs", "rg: gone (deleted)"): 1, ("programs", "rg: [vdso]"): 1,
+             ("programs", "rg: [vsyscall]"): 1, ("programs", "rg: [unknown]"): 1})
         self.assertEqual(found["where"][0]["name"], "rg: rg")
 
     def test_what_is_little_is_summed(self):
@@ -387,8 +425,48 @@ class Profile(unittest.TestCase):
                          [("idle", "idle"), ("kernel", "the rest")])
 
     def test_what_is_not_understood_is_told(self):
-        with self.assertRaisesRegex(Failure, "what is 'nonsense'"):
+        with self.assertRaisesRegex(profile.NoProfile, "what is 'nonsense'"):
             profile.summed(["nonsense"])
+        with self.assertRaisesRegex(profile.NoProfile, "saw nothing"):
+            profile.summed([])
+
+    def watch(self, perf):
+        """A profile by this perf; what it is must not outlive the run."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "perf"
+            path.write_text("#!/bin/bash\n" + perf)
+            path.chmod(0o755)
+            profiler = profile.Profiler()
+            with unittest.mock.patch.dict("os.environ", PATH=f"{folder}:/usr/bin:/bin"):
+                try:
+                    with profiler.watching():
+                        pass
+                finally:
+                    self.assertFalse(profiler.file.parent.exists())
+                    self.assertIsNotNone(profiler.process.poll())
+            return profiler.result()
+
+    RECORD = """
+        [[ $* =~ control=fd:([0-9]+),([0-9]+) ]] || { printf '%s' "$SAMPLES"; exit; }
+        read -r order <&"${BASH_REMATCH[1]}"
+        """
+
+    def test_perf_is_started_and_ended(self):
+        samples = "\n".join(["            perf  ffffffff988d3217 do_poll ([kernel.kallsyms])", *self.LINES])
+        with unittest.mock.patch.dict("os.environ", SAMPLES=samples):
+            found = self.watch(self.RECORD + """
+                [ "$order" = enable ] || exit 3
+                trap 'exit 0' INT
+                echo ack >&"${BASH_REMATCH[2]}"
+                while :; do sleep 0.05; done""")
+        self.assertEqual(found["samples"], len(self.LINES))
+
+    def test_a_perf_that_does_not_do_it(self):
+        breaks = """echo ack >&"${BASH_REMATCH[2]}"; echo full >&2; exit 1"""
+        for perf, said in (("echo no >&2; exit 1", "does not begin: no"),
+                           ("trap '' INT" + self.RECORD + breaks, "record: full")):
+            with self.assertRaisesRegex(profile.NoProfile, said):
+                self.watch(perf)
 
 
 class Report(unittest.TestCase):
@@ -404,9 +482,11 @@ class Report(unittest.TestCase):
         text = self.check(sample()).replace("\u00a0", " ")
         for expected in ("abc123", "6.12.1-test", "<b>3.00 ×</b> the default's on classic LRU (2.75-3.27)",
                          "<b>0.95 ×</b> the default's on MGLRU", "<td>4.000</td>",
-                         "7.0 MiB of the limit are the kernel's", "that is 100.0 % and 90.9 %.", "optimum (Belady): 56.0 %",
+                         "7.0 MiB of the limit are the kernel's", "that is 100.0 % and 90.9 %.",
+                         "optimum (Belady): 56.0 %",
                          "not here: the program is &lt;not&gt; ours", "looked at 500 and 700 times",
                          "<td>filemap_fault</td><td>30.0 %</td><td>0.0 %</td>", "&lt;lambda&gt;",
+                         "No profile: &lt;why&gt;",
                          "<td>the kernel</td><td>40.0 %</td><td>75.0 %</td>", "28 MB/s", "divided by 20"):
             self.assertIn(expected, text)
 

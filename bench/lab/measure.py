@@ -118,13 +118,8 @@ def run_once(workload, arm, options, watcher):
             drop_caches()
             warm_programs(passes, arm, workload, options)
             before = stat_of(cgroup)
-            if watcher:
-                watcher.start()
-            try:
+            with watcher.watching() if watcher else contextlib.nullcontext():
                 results = run_passes(workload, arm, cgroup, passes, options)
-            finally:
-                if watcher:
-                    watcher.stop()
         run = total(results)
         # what was read to be locked is read from the disk as well, if before the clock ran
         run["disk_bytes"] += said.get("locked_bytes", 0)
@@ -170,11 +165,17 @@ def look_closer(workload, arms, options, preparation):
     def run(arm, watcher):
         preparation.turn_to(arm, options)
         measure_once(workload, arm, options, watcher)
-        return {"arm": arm.name} | watcher.result()
-    profiled = not options.quick and not profile.refuses() and targets.has(workload.name)
+        return watcher.result()
+
+    def profiled(arm):
+        reason = profile.refuses()
+        try:
+            return {"refused": reason} if reason else run(arm, profile.Profiler())
+        except profile.NoProfile as failure:
+            return {"refused": str(failure)}
     for arm in arms:
         if workload.pictured:
             files = {title: options.data / path for title, path in workload.pictured.items()}
-            yield {"kind": "picture"} | run(arm, residency.Sampler(files))
-        if profiled:
-            yield {"kind": "profile"} | run(arm, profile.Profiler())
+            yield {"kind": "picture", "arm": arm.name} | run(arm, residency.Sampler(files))
+        if targets.has(workload.name) and not options.quick:
+            yield {"kind": "profile", "arm": arm.name} | profiled(arm)

@@ -1,24 +1,33 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where the processors' time goes during a run: perf looks at both a few hundred times a second,
-at what code they are in. An interrupt that is off delays a look, so that the end of such a part
-gets all of its looks (`_raw_spin_unlock_irqrestore` and its like)."""
+"""Where the processors' time goes during a run: perf looks at what code each is in, at fixed
+times. A part with interrupts off gets one look, at its end, however long it was."""
+import contextlib
+import os
 import re
+import select
 import shutil
 import signal
 import subprocess
 import tempfile
-import time
 from collections import Counter
 from pathlib import Path
 
 from lab.system import Failure
 
-HERTZ = 197  # not in step with the kernel's own 250
+class NoProfile(Failure):
+    """What was measured is none the worse for it."""
+
+
+HERTZ = 197  # of each processor; not in step with the kernel's own 250
 # what is below this share is summed up
 LEAST = 0.002
-IDLE = re.compile(r"default_idle|pv_native_safe_halt|native_safe_halt|acpi_idle|intel_idle|mwait_idle|cpuidle_")
-# perf script: the command, which may have blanks; an address; a symbol; the file it is of
-SAMPLE = re.compile(r"\s*(?P<command>.*?)\s+[0-9a-f]+ (?P<symbol>.+) \((?P<file>.*)\)$")
+PATIENCE = 120  # seconds; perf looks through /proc and all symbols before it begins
+IDLE = re.compile(r"default_idle|native_safe_halt|acpi_(idle|processor_ffh)|intel_idle|mwait_idle|poll_idle|cpuidle_")
+PAGEPATROL = re.compile(r"bpf_(prog|trampoline)_|(bpf_)?pp_")
+# perf script: the command in 16 columns, an address, a symbol, the file it is of
+SAMPLE = re.compile(r"(?P<command>.{16}) +(?P<address>[0-9a-f]+) (?P<symbol>.+?) "
+                    r"\((?P<file>[^()]*(?: \(deleted\))?)\)$")
+KERNEL, VSYSCALL = 1 << 63, 0xffffffffff600000
 
 
 def refuses():
@@ -30,24 +39,26 @@ def where(line):
     """(group, name) of a sample."""
     found = SAMPLE.match(line)
     if not found:
-        raise Failure(f"perf script: what is '{line}'?")
-    command, symbol, file = found["command"], found["symbol"], found["file"]
+        raise NoProfile(f"perf script: what is '{line}'?")
+    command, symbol, file = found["command"].strip(), found["symbol"], found["file"]
+    address = int(found["address"], 16)
+    if address < KERNEL or address & ~0xfff == VSYSCALL:
+        return "programs", f"{command}: {Path(file).name}"
     if command == "swapper" and IDLE.search(symbol):
         return "idle", "idle"
-    if symbol.startswith("bpf_prog_"):
+    # built into the kernel it has no file of its own
+    if file == "[pagepatrol]" or PAGEPATROL.match(symbol):
         return "PagePatrol", re.sub(r"^bpf_prog_[0-9a-f]+_", "BPF ", symbol)
-    if file == "[pagepatrol]":
-        return "PagePatrol", symbol
-    if file.startswith("[") and not file.startswith(("[vdso", "[vsyscall", "[heap", "[stack", "[unknown")):
-        return "kernel", symbol
-    return "programs", f"{command}: {Path(file).name}"
+    return "kernel", symbol
 
 
 def summed(lines):
-    """{"samples", "where": [{"group", "name", "share"}]}, the largest first, in each group the rest
+    """{"samples", "where": [{"group", "name", "share"}]}, the largest first, of each group the rest
     last."""
     counts = Counter(where(line) for line in lines if line.strip())
     samples = sum(counts.values())
+    if not samples:
+        raise NoProfile("perf saw nothing")
     rest, kept = Counter(), []
     for (group, name), count in counts.most_common():
         if count < LEAST * samples:
@@ -60,34 +71,60 @@ def summed(lines):
 
 
 class Profiler:
-    """Started and stopped around a run, see measure.py."""
+    """Looks on while a run goes on, see measure.py. perf ends with it, whatever happens."""
 
     def __init__(self):
-        self.folder = tempfile.TemporaryDirectory(prefix="pagepatrol-profile.")
-        self.file = Path(self.folder.name) / "perf.data"
-        self.process, self.lines = None, []
+        self.file, self.process, self.lines = None, None, []
+
+    @contextlib.contextmanager
+    def watching(self):
+        with tempfile.TemporaryDirectory(prefix="pagepatrol-profile.") as folder:
+            self.file = Path(folder) / "perf.data"
+            try:
+                self.start()
+                yield
+                self.stop()
+            finally:
+                if self.process and self.process.poll() is None:
+                    self.process.kill()
+                    self.process.wait()
 
     def start(self):
-        self.process = subprocess.Popen(
-            ["perf", "record", "-q", "-a", "-e", "cpu-clock", "-F", str(HERTZ), "-o", self.file],
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-        # it writes its header just before it begins
-        while self.process.poll() is None and not (self.file.exists() and self.file.stat().st_size):
-            time.sleep(0.1)
+        """Returns when perf looks."""
+        theirs, orders = os.pipe()
+        answers, answer = os.pipe()
+        try:
+            self.process = subprocess.Popen(
+                ["perf", "record", "-q", "-N", "-a", "-e", "cpu-clock", "-F", str(HERTZ), "-D", "-1",
+                 f"--control=fd:{theirs},{answer}", "-o", self.file], pass_fds=(theirs, answer),
+                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+                errors="replace")
+        finally:
+            os.close(theirs)
+            os.close(answer)
+        # a perf that has ended already is found out below
+        with os.fdopen(orders, "wb", buffering=0) as order, os.fdopen(answers) as answered, \
+                contextlib.suppress(BrokenPipeError):
+            order.write(b"enable\n")
+            if select.select([answered], [], [], PATIENCE)[0] and answered.readline().startswith("ack"):
+                return
+        self.process.kill()
+        raise NoProfile(f"perf record does not begin: {self.process.communicate()[1].strip()}")
 
     def stop(self):
-        try:
-            self.process.send_signal(signal.SIGINT)
-            said = self.process.communicate()[1]
-            if self.process.returncode not in (0, -signal.SIGINT):
-                raise Failure(f"perf record: {said.strip()}")
-            script = subprocess.run(["perf", "script", "-i", self.file, "-F", "comm,ip,sym,dso"],
-                                    stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
-            if script.returncode:
-                raise Failure(f"perf script: {script.stderr.strip()}")
-            self.lines = script.stdout.splitlines()
-        finally:
-            self.folder.cleanup()
+        self.process.send_signal(signal.SIGINT)
+        said = self.process.communicate(timeout=PATIENCE)[1]
+        if self.process.returncode not in (0, -signal.SIGINT):
+            raise NoProfile(f"perf record: {said.strip()}")
+        self.lines = self.read()
+
+    def read(self):
+        script = subprocess.run(["perf", "script", "-i", self.file, "-F", "comm,ip,sym,dso"],
+                                stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
+                                check=False)
+        if script.returncode:
+            raise NoProfile(f"perf script: {script.stderr.strip()}")
+        return script.stdout.splitlines()
 
     def result(self):
-        return summed(line for line in self.lines if not line.lstrip().startswith("perf "))
+        return summed(line for line in self.lines if line[:16].strip() != "perf")

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which part of a file is in the page cache, over time: mincore() over a mapping that is never
 touched, so that looking changes nothing (no page is marked as used, none is brought in)."""
+import contextlib
 import ctypes
 import mmap
 import threading
@@ -57,9 +58,14 @@ class Sampler:
         self.ended = threading.Event()
         self.thread = threading.Thread(target=self.loop)
 
-    def start(self):
+    @contextlib.contextmanager
+    def watching(self):
         self.begun = time.monotonic()
         self.thread.start()
+        try:
+            yield
+        finally:
+            self.stop()
 
     def loop(self):
         try:

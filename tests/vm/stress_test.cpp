@@ -70,7 +70,8 @@ class Storms {
             return;
         finish();
         storm_ = std::make_unique<Child>(
-            Command{under(arm_, {built("tests/vm/storm"), files_, std::to_string(forks), "8", "2000"}),
+            Command{under(arm_, {built("tests/vm/storm"), files_, std::to_string(forks), "8",
+                                 std::to_string(2000 * slowness())}), // else it never ends
                     {},
                     cgroup_.path()});
     }

@@ -6,7 +6,7 @@ from lab import results
 from lab.report import names
 
 GROUPS = {"idle": "nothing to do: all wait, for the disk or each other", "programs": "the programs",
-          "kernel": "the kernel", "PagePatrol": "PagePatrol's kernel side"}
+          "kernel": "the kernel", "PagePatrol": "PagePatrol's kernel side (all BPF programs)"}
 # a line of its own is for what takes this share in one of the arms
 LEAST = 0.02
 
@@ -31,9 +31,11 @@ def rows(profiles):
 
 
 def html(found):
-    profiles = found.get("profiles", [])
+    profiles = [each for each in found.get("profiles", []) if "refused" not in each]
+    reasons = sorted({each["refused"] for each in found.get("profiles", []) if "refused" in each})
+    refused = "".join(f'<p class="soft">No profile: {escape(reason)}</p>' for reason in reasons)
     if not profiles:
-        return ""
+        return refused
     heads = "".join(f"<th>{escape(names.arm(results.arm_of(found, each['arm'])))}</th>" for each in profiles)
     body = "".join(
         f'<tr class="{css}"><td>{escape(title)}</td>'
@@ -42,6 +44,7 @@ def html(found):
     samples = " and ".join(names.number(each["samples"]) for each in profiles)
     return (f"<h3>Where the time goes</h3><p>What the processors were in, looked at {samples} times "
             "(<code>perf</code>, in runs of their own, which are in no other table). Functions below "
-            f"{names.percent(LEAST, 0)} are in the sums alone; a part with interrupts off is seen at its end.</p>"
+            f"{names.percent(LEAST, 0)} are in the sums alone; a part with interrupts off is seen once, at its "
+            f"end.</p>{refused}"
             f'<div class="scroll"><table class="profile"><thead><tr><th></th>{heads}</tr></thead>'
             f"<tbody>{body}</tbody></table></div>")
