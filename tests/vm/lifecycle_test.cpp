@@ -109,12 +109,11 @@ TEST(Lifecycle, AStormOfForksAndKillsLeavesNothingBehind) {
         memory.push_back(pagepatrol_ctl::map_memory(map));
     const Json before = pagepatrol_ctl::status();
     const MemoryCgroup cgroup(arm.limit);
-    const Ended ended =
-        run({under(arm, {built("tests/vm/storm"), files, std::to_string(forks), "64",
-                         std::to_string(rest)}),
-             {},
-             cgroup.path()},
-            full() ? 1200s : 300s);
+    const Ended ended = run({under(arm, {built("tests/vm/storm"), files, std::to_string(forks),
+                                         "64", std::to_string(rest)}),
+                             {},
+                             cgroup.path()},
+                            full() ? 1200s : 300s);
     expect_undisturbed(ended);
     EXPECT_EQ(ended.out, "killed " + std::to_string(forks) + " wrong 0\n");
     const Json after = pagepatrol_ctl::status();
