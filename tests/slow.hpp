@@ -11,3 +11,8 @@ inline int slowness() {
     const int value = factor ? std::atoi(factor) : 1;
     return value >= 1 ? value : 1;
 }
+
+/// Whether it is that slow as its checkers are on; PREEMPT_RT is slow and has none.
+inline bool debugging_kernel() {
+    return slowness() > 2;
+}

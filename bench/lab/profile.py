@@ -14,10 +14,6 @@ from pathlib import Path
 
 from lab.system import Failure
 
-class NoProfile(Failure):
-    """What was measured is none the worse for it."""
-
-
 HERTZ = 197  # of each processor; not in step with the kernel's own 250
 # what is below this share is summed up
 LEAST = 0.002
@@ -28,6 +24,10 @@ PAGEPATROL = re.compile(r"bpf_(prog|trampoline)_|(bpf_)?pp_")
 SAMPLE = re.compile(r"(?P<command>.{16}) +(?P<address>[0-9a-f]+) (?P<symbol>.+?) "
                     r"\((?P<file>[^()]*(?: \(deleted\))?)\)$")
 KERNEL, VSYSCALL = 1 << 63, 0xffffffffff600000
+
+
+class NoProfile(Failure):
+    """What was measured is none the worse for it."""
 
 
 def refuses():
@@ -113,7 +113,10 @@ class Profiler:
 
     def stop(self):
         self.process.send_signal(signal.SIGINT)
-        said = self.process.communicate(timeout=PATIENCE)[1]
+        try:
+            said = self.process.communicate(timeout=PATIENCE)[1]
+        except subprocess.TimeoutExpired as expired:
+            raise NoProfile(f"perf record does not end within {PATIENCE} s") from expired
         if self.process.returncode not in (0, -signal.SIGINT):
             raise NoProfile(f"perf record: {said.strip()}")
         self.lines = self.read()

@@ -93,9 +93,8 @@ TEST(Lifecycle, AStormOfForksAndKillsLeavesNothingBehind) {
     // 64 threads and 8 children that contend for locks and memory cost a debugging kernel more than
     // its factor: without any pressure a fork took it 22 s with rests of 10 s (9.5 s without
     // PagePatrol), 1.3 s with rests of 50 s; 200 did not end in 20 minutes under this limit.
-    const bool debugging = slowness() > 2;
-    const int forks = debugging ? 40 : full() ? 1000 : 200;
-    const int rest = debugging ? 50000 : 2000 * slowness(); // ms
+    const int forks = debugging_kernel() ? 40 : full() ? 1000 : 200;
+    const int rest = debugging_kernel() ? 50000 : 2000 * slowness(); // ms
     const std::vector<const char*> maps = {"pp_small_tables", "pp_large_tables", "pp_range_states"};
     const std::string files = Data::need_many();
     const TemporaryFolder folder;

@@ -28,8 +28,8 @@ using std::chrono::steady_clock;
 const std::string parameters = "/sys/module/pagepatrol/";
 
 std::chrono::seconds duration() {
-    // a debugging kernel's checkers are what the test is for; PREEMPT_RT has none
-    return slowness() > 2 ? 600s : 120s;
+    // a debugging kernel's checkers are what the test is for
+    return debugging_kernel() ? 600s : 120s;
 }
 
 /// Objects of a slab cache that are in use. The kernel keeps free ones per processor and
