@@ -44,10 +44,11 @@ run() {
     esac
 }
 
-# said VARIANT: what the programs said on stderr. What git's other side says has a
-# word before it.
+# said VARIANT: what the programs said on stderr. Ours is a whole line, but may come where
+# another program has written half of its own (join does). What git's other side says has
+# a word before it.
 said() {
-    grep -Ev '^(remote: )?pagepatrol: ' "$scratch/$1.err"
+    sed -zE 's/(remote: )?pagepatrol: [^\n]*\n//g' "$scratch/$1.err"
 }
 
 compare() {

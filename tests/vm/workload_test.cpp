@@ -81,29 +81,29 @@ TEST(Workload, HotAndScan) {
     EXPECT_LE(by_default.hot_fault_share(), 0.90);
 
     Bench policy = run_bench("hot-and-scan.toml", hot_and_scan_settings, {"hot-and-scan.toml"});
-    double base_seconds = by_default.seconds, base_cpu = by_default.cpu_seconds;
-    // Other work on the host slows one arm more than the other: measured again, together.
-    if (policy.seconds > 0.4 * base_seconds) {
-        const Bench base = run_bench("hot-and-scan.toml", hot_and_scan_settings, {});
+    Bench base = by_default;
+    // Other work on the host slows one arm more than the other, and only ever slows: of both
+    // the quickest of a few runs, in turn, is what they take.
+    for (int more = 3; more > 0 && policy.seconds > 0.4 * base.seconds; --more) {
+        report("time_ratio_so_far", policy.seconds / base.seconds);
+        const Bench base_again = run_bench("hot-and-scan.toml", hot_and_scan_settings, {});
         const Bench again =
             run_bench("hot-and-scan.toml", hot_and_scan_settings, {"hot-and-scan.toml"});
-        report("first_time_ratio", policy.seconds / base_seconds);
         EXPECT_LE(again.hot_fault_share(), 0.005);
-        if (again.seconds / base.seconds < policy.seconds / base_seconds) {
+        if (base_again.seconds < base.seconds)
+            base = base_again;
+        if (again.seconds < policy.seconds)
             policy = again;
-            base_seconds = base.seconds;
-            base_cpu = base.cpu_seconds;
-        }
     }
     report("hot_fault_share", policy.hot_fault_share());
-    report("time_ratio", policy.seconds / base_seconds);
-    report("cpu_ratio", policy.cpu_seconds / base_cpu);
+    report("time_ratio", policy.seconds / base.seconds);
+    report("cpu_ratio", policy.cpu_seconds / base.cpu_seconds);
     report("asked", static_cast<double>(policy.counters["asked"]));
     report("valve", static_cast<double>(policy.counters["valve"]));
     EXPECT_EQ(policy.checksums, by_default.checksums);
     EXPECT_EQ(policy.oom_kills, 0u);
     EXPECT_LE(policy.hot_fault_share(), 0.005);
-    EXPECT_LE(policy.seconds / base_seconds, 0.4);
+    EXPECT_LE(policy.seconds / base.seconds, 0.4);
 }
 
 TEST(Workload, PinAlone) {
