@@ -63,19 +63,6 @@ pp_kernel() {
 # Is that kernel (a folder) one for debugging? Then it is slow and wants memory.
 pp_kernel_debugs() { grep -qx CONFIG_KASAN=y "$1/boot/config-$(<"$1/release")"; }
 
-# pp_kernel_name FOLDER: prints which of pp_kernels that is, an older build of one too; its
-# release if it is none of them.
-pp_kernel_name() {
-	local release built=no
-	release=$(<"$1/release")
-	! grep -qsx fragment "$1/configured-from" || built=yes
-	case $built,$release in
-	yes,*-pagepatrol) echo patched ;;
-	yes,*-pagepatrol-debug | yes,*-pagepatrol-debug-module) echo "${release#*-pagepatrol-}" ;;
-	*) echo "$release" ;;
-	esac
-}
-
 # pp_kernel_slowness FOLDER: prints how much longer than on a stock kernel anything may take.
 # On PREEMPT_RT what frees BPF programs (RCU callbacks, kworkers) has to wait its turn among
 # the threads that use up the processors.

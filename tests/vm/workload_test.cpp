@@ -80,29 +80,33 @@ TEST(Workload, HotAndScan) {
     EXPECT_GE(by_default.hot_fault_share(), 0.10) << "the test shows nothing";
     EXPECT_LE(by_default.hot_fault_share(), 0.90);
 
-    Bench policy = run_bench("hot-and-scan.toml", hot_and_scan_settings, {"hot-and-scan.toml"});
-    Bench base = by_default;
+    const auto run_again = [&](const Arm& arm) {
+        Bench bench = run_bench("hot-and-scan.toml", hot_and_scan_settings, arm);
+        EXPECT_EQ(bench.checksums, by_default.checksums);
+        EXPECT_EQ(bench.oom_kills, 0u);
+        return bench;
+    };
+    const auto run_policy = [&] {
+        Bench bench = run_again({"hot-and-scan.toml"});
+        report("hot_fault_share", bench.hot_fault_share());
+        EXPECT_LE(bench.hot_fault_share(), 0.005);
+        return bench;
+    };
+    const auto quicker = [](const Bench& a, const Bench& b) {
+        return a.seconds <= b.seconds ? a : b;
+    };
+    Bench policy = run_policy(), base = by_default;
     // Other work on the host slows one arm more than the other, and only ever slows: of both
     // the quickest of a few runs, in turn, is what they take.
     for (int more = 3; more > 0 && policy.seconds > 0.4 * base.seconds; --more) {
         report("time_ratio_so_far", policy.seconds / base.seconds);
-        const Bench base_again = run_bench("hot-and-scan.toml", hot_and_scan_settings, {});
-        const Bench again =
-            run_bench("hot-and-scan.toml", hot_and_scan_settings, {"hot-and-scan.toml"});
-        EXPECT_LE(again.hot_fault_share(), 0.005);
-        if (base_again.seconds < base.seconds)
-            base = base_again;
-        if (again.seconds < policy.seconds)
-            policy = again;
+        base = quicker(base, run_again({}));
+        policy = quicker(policy, run_policy());
     }
-    report("hot_fault_share", policy.hot_fault_share());
     report("time_ratio", policy.seconds / base.seconds);
     report("cpu_ratio", policy.cpu_seconds / base.cpu_seconds);
     report("asked", static_cast<double>(policy.counters["asked"]));
     report("valve", static_cast<double>(policy.counters["valve"]));
-    EXPECT_EQ(policy.checksums, by_default.checksums);
-    EXPECT_EQ(policy.oom_kills, 0u);
-    EXPECT_LE(policy.hot_fault_share(), 0.005);
     EXPECT_LE(policy.seconds / base.seconds, 0.4);
 }
 
