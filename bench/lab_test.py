@@ -128,14 +128,17 @@ class Results(unittest.TestCase):
         for number in (1, 2):
             results.add(one, {"kind": "run", "arm": "default/mglru", "repetition": number} | run(number, 0),
                         about)
-        results.add(one, {"kind": "picture", "arm": "default/mglru", "times": [], "files": []}, about)
+        for name in ("default/mglru", "advice/mglru"):
+            results.add(one, {"kind": "picture", "arm": name, "times": [], "files": []}, about)
         results.add(one, {"kind": "profile", "arm": "default/mglru", "samples": 0, "where": []}, about)
         self.assertEqual(results.arm_of(one, "advice/mglru")["refused"], "because")
         self.assertEqual(results.values(one, "default/mglru", "throughput"), [1, 2])
         self.assertEqual(results.values(one, "default/mglru", "workingset_refault_file"), [5, 5])
         # 3 MiB of the 4 that were asked for
         self.assertEqual(results.values(one, "default/mglru", "hit_ratio"), [0.25, 0.25])
-        self.assertEqual((len(one["pictures"]), len(one["profiles"])), (1, 1))
+        # in the arms' order
+        self.assertEqual([each["arm"] for each in one["pictures"]], ["advice/mglru", "default/mglru"])
+        self.assertEqual(len(one["profiles"]), 1)
 
     def test_a_long_run_in_parts(self):
         order = ["search-tree", "search-large", "model"]
@@ -192,6 +195,17 @@ class Turns(unittest.TestCase):
         with unittest.mock.patch("lab.measure.measure_once", once):
             return list(measure.measure(types.SimpleNamespace(name="w", pictured={}), self.arms, 3,
                                         types.SimpleNamespace(quick=True)))
+
+    def test_the_closer_look_begins_with_what_is_there(self):
+        looked_at = []
+
+        def closer(_workload, arms, _options, _preparation):
+            looked_at.extend(arm.name for arm in arms)
+            return ()
+        with unittest.mock.patch("lab.measure.PICTURED", ("a/mglru", "b/mglru")), \
+                unittest.mock.patch("lab.measure.look_closer", closer):
+            self.run_all()
+        self.assertEqual(looked_at, ["b/mglru", "a/mglru"])
 
     def test_every_other_repetition_goes_backwards(self):
         said = self.run_all()

@@ -98,6 +98,10 @@ class Preparation(contextlib.ExitStack):
             self.enter_context(arm.prepared(options))
             self._method = arm.method
 
+    def ready_first(self, arms):
+        """The arms, those first that need what is there already."""
+        return sorted(arms, key=lambda arm: arm.method != self._method)
+
 
 def measure_once(workload, arm, options, watcher=None):
     """(the run's numbers, the programs' answer)"""
@@ -157,7 +161,8 @@ def take_turns(workload, arms, repetitions, options, preparation):
                 raise Failure(f"{workload.name}: {arm.name} did not get the result that "
                               f"{next(iter(answers.values()))} got")
             yield {"kind": "run", "arm": arm.name, "repetition": repetition + 1} | run
-    yield from look_closer(workload, [arm for arm in able if arm.name in PICTURED], options, preparation)
+    pictured = [arm for arm in able if arm.name in PICTURED]
+    yield from look_closer(workload, preparation.ready_first(pictured), options, preparation)
 
 
 def look_closer(workload, arms, options, preparation):

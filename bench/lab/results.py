@@ -31,6 +31,8 @@ def add(found, said, about):
     kind, name = said.pop("kind"), said["arm"]
     if kind in ("picture", "profile"):
         found[kind + "s"].append(said)
+        # in the arms' order, whichever was looked at first
+        found[kind + "s"].sort(key=lambda each: [arm["arm"] for arm in found["arms"]].index(each["arm"]))
         return
     arm = arm_of(found, name)
     if arm is None:
