@@ -108,6 +108,8 @@ flex                 # kernel: its configuration (kernel/build-kernel, kernel/ch
 bison                # kernel: the same
 bc                   # kernel: its time constants
 libelf-dev           # kernel: its build's own tools
+libssl-dev           # kernel: the same, with a distribution's configuration
+zstd                 # kernel: how a distribution's is compressed
 perl                 # kernel: checkpatch
 kmod                 # depmod for the unpacked kernel
 qemu-system-x86      # the VM

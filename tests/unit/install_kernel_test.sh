@@ -61,8 +61,11 @@ if [ "$(id -u)" = 0 ]; then
 		[ -f "$work/root/lib/modules/6.12.1-mine/kernel/some.ko" ] && [ -f "$work/root/usr/src/linux-headers-6.12.1-mine/Makefile" ] ||
 		fail "not all was installed: status $rc"
 	refuses 'is installed already' --root "$work/root" "$work/own"
+	touch "$work/root/lib/modules/6.12.1-mine/kernel/stale.ko"
 	install --root "$work/root" --replace "$work/own"
 	[ $rc = 0 ] || fail "--replace: status $rc"
+	[ -f "$work/root/lib/modules/6.12.1-mine/kernel/some.ko" ] && [ ! -e "$work/root/lib/modules/6.12.1-mine/kernel/stale.ko" ] ||
+		fail "--replace leaves modules of the one before"
 	install --root "$work/root" --remove 6.12.1-mine
 	[ $rc = 0 ] && [ -z "$(find "$work/root" -name '*6.12.1-mine*')" ] || fail "--remove leaves something behind"
 	mkdir -p "$work/root/lib/modules/6.12.1-mine"
