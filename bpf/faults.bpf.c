@@ -3,7 +3,7 @@
  * What happens to the pages that a fault in a range brings in.
  *
  * filemap_fault() is entered (with the address), brings in pages in the same
- * thread, read-ahead included (each seen by the page-cache tracepoint), and is
+ * thread, read-ahead included (each seen on its way into the page cache), and is
  * left, nearly always with VM_FAULT_RETRY after I/O: then the mmap lock is gone
  * and vmf->vma must not be looked at again, so all that is needed is remembered
  * at entry. The first page has the module call pp_returning() when the thread goes
@@ -243,9 +243,8 @@ int BPF_PROG(fault_enter, struct vm_fault *vmf)
 }
 
 /* The fault brings in a page: is it in a range? */
-static __always_inline bool begin(struct fault *f, struct folio *folio)
+static __always_inline bool begin(struct fault *f, const struct inode *inode)
 {
-	struct inode *inode = folio->mapping->host;
 	struct pp_found found;
 
 	if (!pp_find(f->mm, f->address, &found))
@@ -265,24 +264,29 @@ static __always_inline bool begin(struct fault *f, struct folio *folio)
 	return true;
 }
 
-SEC("tp_btf/mm_filemap_add_to_page_cache")
-int BPF_PROG(page_added, struct folio *folio)
+/*
+ * Not its tracepoint: in there a PREEMPT_RT kernel, whose locks sleep, can't allocate
+ * what is queued. A page that another reader is quicker to add counts as brought in.
+ */
+SEC("fentry/__filemap_add_folio")
+int BPF_PROG(page_added, struct address_space *mapping, struct folio *folio,
+	     u64 index)
 {
 	struct fault *f = my_fault(0);
 	u64 start, end, pages = 1;
 	u32 last;
 
-	if (!f || !f->mapping || (u64)folio->mapping != f->mapping)
+	if (!f || !f->mapping || (u64)mapping != f->mapping)
 		return 0;
 	/* read some other way, after that fault; or in a fault in no range */
 	if (f->faults != faults_of(bpf_get_current_task_btf()) ||
-	    (!f->id && !begin(f, folio))) {
+	    (!f->id && !begin(f, mapping->host))) {
 		f->mapping = 0;
 		return 0;
 	}
 	if (folio->flags & (1ul << bpf_core_enum_value(enum pageflags, PG_head)))
 		pages = folio->_folio_nr_pages;
-	start = (folio->index << PAGE_SHIFT) + f->delta;
+	start = (index << PAGE_SHIFT) + f->delta;
 	end = start + (pages << PAGE_SHIFT);
 	last = (f->nr - 1) & (PIECES - 1);
 	if (f->nr && f->piece[last].end == start) {

@@ -292,7 +292,6 @@ static bool pp_may_act(const struct bpf_prog *prog)
 static int pp_kfunc_filter(const struct bpf_prog *prog, u32 kfunc_id)
 {
 	const u32 *pair = btf_id_set8_contains(&pp_kfunc_ids, kfunc_id);
-
 	bool may;
 
 	if (!pair)
@@ -301,7 +300,7 @@ static int pp_kfunc_filter(const struct bpf_prog *prog, u32 kfunc_id)
 		may = prog->type == BPF_PROG_TYPE_SYSCALL;
 	else if (pair[1]) /* where a page is brought in, too: its folio is locked */
 		may = pp_may_act(prog) ||
-		      pp_attached_to(prog, "mm_filemap_add_to_page_cache");
+		      pp_attached_to(prog, "__filemap_add_folio");
 	else
 		may = pp_may_act(prog);
 	return may ? 0 : -EACCES;
@@ -320,6 +319,21 @@ BTF_KFUNCS_END(pp_fmodret_ids)
 static const struct btf_kfunc_id_set pp_fmodret_set = {
 	.owner = THIS_MODULE,
 	.set = &pp_fmodret_ids,
+};
+
+static int pp_count_get(char *buffer, const struct kernel_param *kp)
+{
+	return scnprintf(buffer, PAGE_SIZE, "%d\n", atomic_read(kp->arg));
+}
+
+static int pp_count_set(const char *value, const struct kernel_param *kp)
+{
+	return -EPERM;
+}
+
+const struct kernel_param_ops pp_count_ops = {
+	.set = pp_count_set,
+	.get = pp_count_get,
 };
 
 static int __init pp_init(void)

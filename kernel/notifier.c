@@ -28,7 +28,7 @@ struct pp_subscription {
 
 static LIST_HEAD(pp_subscriptions);
 static DEFINE_SPINLOCK(pp_subscriptions_lock);
-static int pp_nr_subscriptions; /* under the lock */
+static atomic_t pp_nr_subscriptions = ATOMIC_INIT(0);
 
 /* A notifier can say that a page was used, not that it wasn't. */
 static int pp_mn_clear_young(struct mmu_notifier *mn, struct mm_struct *mm,
@@ -73,7 +73,7 @@ static bool pp_unlist(struct pp_subscription *sub)
 	listed = !list_empty(&sub->node);
 	if (listed) {
 		list_del_init(&sub->node);
-		pp_nr_subscriptions--;
+		atomic_dec(&pp_nr_subscriptions);
 	}
 	spin_unlock(&pp_subscriptions_lock);
 	return listed;
@@ -118,7 +118,7 @@ void pp_do_subscribe(struct mm_struct *mm)
 	first = list_empty(&sub->node);
 	if (first) {
 		list_add(&sub->node, &pp_subscriptions);
-		pp_nr_subscriptions++;
+		atomic_inc(&pp_nr_subscriptions);
 	}
 	spin_unlock(&pp_subscriptions_lock);
 	if (!first)
@@ -135,7 +135,7 @@ static struct pp_subscription *pp_unlist_any(void)
 				       struct pp_subscription, node);
 	if (sub) {
 		list_del_init(&sub->node);
-		pp_nr_subscriptions--;
+		atomic_dec(&pp_nr_subscriptions);
 	}
 	spin_unlock(&pp_subscriptions_lock);
 	return sub;
@@ -156,5 +156,5 @@ void pp_end_subscriptions(void)
 	synchronize_rcu();
 }
 
-module_param_named(subscriptions, pp_nr_subscriptions, int, 0444);
+module_param_cb(subscriptions, &pp_count_ops, &pp_nr_subscriptions, 0444);
 MODULE_PARM_DESC(subscriptions, "address spaces subscribed now (read only)");

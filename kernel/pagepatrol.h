@@ -6,8 +6,13 @@
 #define PP_PAGEPATROL_H
 
 #include <linux/mm_types.h>
+#include <linux/moduleparam.h>
 #include <linux/sched.h>
 #include <linux/types.h>
+
+/* --- main.c: an atomic_t to look at in /sys/module/pagepatrol/parameters --- */
+
+extern const struct kernel_param_ops pp_count_ops;
 
 /* --- hooks.c: what BPF programs answer --- */
 

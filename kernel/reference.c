@@ -43,5 +43,5 @@ void __pagepatrol_exit(struct mm_struct *mm)
 		atomic_dec(&pp_nr_subscriptions);
 }
 
-module_param_named(subscriptions, pp_nr_subscriptions.counter, int, 0444);
+module_param_cb(subscriptions, &pp_count_ops, &pp_nr_subscriptions, 0444);
 MODULE_PARM_DESC(subscriptions, "address spaces subscribed now (read only)");

@@ -10,6 +10,7 @@
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/hash.h>
+#include <linux/list.h>
 #include <linux/memcontrol.h>
 #include <linux/mman.h>
 #include <linux/mm.h>
@@ -20,6 +21,7 @@
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
+#include <linux/spinlock.h>
 #include <linux/task_work.h>
 #include <linux/uidgid.h>
 #include <linux/user_namespace.h>
@@ -38,7 +40,11 @@
 #define PP_PREFETCH_MARGIN 1024UL
 
 struct pp_work {
-	struct callback_head twork;
+	struct callback_head twork; /* of the first of a burst */
+	struct hlist_node open; /* of the first, until it runs */
+	struct pp_work *next; /* of the same burst */
+	struct pp_work *last; /* of the first */
+	struct task_struct *task;
 	struct mm_struct *mm; /* compared, never followed: execve changes it */
 	enum pp_work_op op;
 	unsigned long start;
@@ -62,6 +68,77 @@ static atomic_t pp_pending = ATOMIC_INIT(0);
 #define PP_USER_BITS 8
 #define PP_MAX_PENDING_OF_USER (PP_MAX_PENDING / 4)
 static atomic_t pp_pending_of_user[1 << PP_USER_BITS];
+
+/*
+ * What a thread queues until it goes back to user space is a burst, and done in that
+ * order: task work alone would run the newest first, and a range that is dropped and
+ * then read again would be gone. The first of a burst is task work, and found by its
+ * thread here; the others hang on it.
+ */
+#define PP_BURST_BITS 6
+static struct pp_bursts {
+	raw_spinlock_t lock;
+	struct hlist_head first;
+} pp_bursts[1 << PP_BURST_BITS] = {
+	[0 ... (1 << PP_BURST_BITS) - 1] = {
+		.lock = __RAW_SPIN_LOCK_UNLOCKED(pp_bursts.lock),
+	},
+};
+
+static struct pp_bursts *pp_bursts_of(struct task_struct *task)
+{
+	return &pp_bursts[hash_ptr(task, PP_BURST_BITS)];
+}
+
+/* Of current; the caller holds the lock, or only asks whether there is one. */
+static struct pp_work *pp_burst(struct pp_bursts *bursts)
+{
+	struct pp_work *work;
+
+	hlist_for_each_entry(work, &bursts->first, open)
+		if (work->task == current)
+			return work;
+	return NULL;
+}
+
+static bool pp_has_burst(void)
+{
+	struct pp_bursts *bursts = pp_bursts_of(current);
+	bool has;
+
+	raw_spin_lock(&bursts->lock);
+	has = pp_burst(bursts);
+	raw_spin_unlock(&bursts->lock);
+	return has;
+}
+
+/* Hangs work on current's burst; returns false if it is the first of one. */
+static bool pp_burst_add(struct pp_work *work)
+{
+	struct pp_bursts *bursts = pp_bursts_of(current);
+	struct pp_work *first;
+
+	raw_spin_lock(&bursts->lock);
+	first = pp_burst(bursts);
+	if (first) {
+		first->last->next = work;
+		first->last = work;
+	} else {
+		hlist_add_head(&work->open, &bursts->first);
+	}
+	raw_spin_unlock(&bursts->lock);
+	return first;
+}
+
+/* Nothing hangs itself on it any more. */
+static void pp_burst_close(struct pp_work *first)
+{
+	struct pp_bursts *bursts = pp_bursts_of(first->task);
+
+	raw_spin_lock(&bursts->lock);
+	hlist_del(&first->open);
+	raw_spin_unlock(&bursts->lock);
+}
 
 /*
  * Only clean-able file pages that the process merely looks at: never a private
@@ -445,24 +522,35 @@ static void pp_work_free(struct pp_work *work)
 	module_put(THIS_MODULE);
 }
 
+static void pp_work_do(const struct pp_work *work)
+{
+	struct mm_struct *mm = current->mm;
+
+	if (!mm || mm != work->mm || (current->flags & PF_EXITING))
+		return;
+	if (work->op == PP_WORK_SUBSCRIBE)
+		pp_do_subscribe(mm);
+	else if (work->op == PP_WORK_RETURN)
+		pp_returning(mm);
+	else if (work->op == PP_WORK_DEACTIVATE)
+		pp_do_deactivate(mm, work);
+	else if (work->op == PP_WORK_PREFETCH)
+		pp_do_prefetch(mm, work);
+	else
+		pp_do_range(mm, work);
+}
+
 static void pp_work_run(struct callback_head *twork)
 {
 	struct pp_work *work = container_of(twork, struct pp_work, twork);
-	struct mm_struct *mm = current->mm;
+	struct pp_work *next;
 
-	if (mm && mm == work->mm && !(current->flags & PF_EXITING)) {
-		if (work->op == PP_WORK_SUBSCRIBE)
-			pp_do_subscribe(mm);
-		else if (work->op == PP_WORK_RETURN)
-			pp_returning(mm);
-		else if (work->op == PP_WORK_DEACTIVATE)
-			pp_do_deactivate(mm, work);
-		else if (work->op == PP_WORK_PREFETCH)
-			pp_do_prefetch(mm, work);
-		else
-			pp_do_range(mm, work);
+	pp_burst_close(work);
+	for (; work; work = next) {
+		next = work->next;
+		pp_work_do(work);
+		pp_work_free(work);
 	}
-	pp_work_free(work);
 }
 
 /*
@@ -497,7 +585,9 @@ int pp_queue(enum pp_work_op op, u64 start, u64 end, u32 arg)
 			return -EINVAL;
 		if (end > current->mm->task_size)
 			return -ERANGE;
-		if (pp_do_at_once(current->mm, op, start, end, arg))
+		/* not before what is queued already */
+		if (!pp_has_burst() &&
+		    pp_do_at_once(current->mm, op, start, end, arg))
 			return 0;
 	}
 	user = hash_32(__kuid_val(pp_payer()), PP_USER_BITS);
@@ -507,6 +597,9 @@ int pp_queue(enum pp_work_op op, u64 start, u64 end, u32 arg)
 	work = kmalloc(sizeof(*work), GFP_NOWAIT | __GFP_NOWARN);
 	if (!work)
 		return -ENOMEM;
+	work->next = NULL;
+	work->last = work;
+	work->task = current;
 	work->mm = current->mm;
 	work->op = op;
 	work->start = start;
@@ -517,11 +610,15 @@ int pp_queue(enum pp_work_op op, u64 start, u64 end, u32 arg)
 	atomic_inc(&pp_pending);
 	atomic_inc(&pp_pending_of_user[user]);
 	__module_get(THIS_MODULE); /* the calling program holds it already */
+	if (pp_burst_add(work))
+		return 0;
 	err = task_work_add(current, &work->twork, TWA_RESUME);
-	if (err)
+	if (err) {
+		pp_burst_close(work);
 		pp_work_free(work);
+	}
 	return err;
 }
 
-module_param_named(pending, pp_pending.counter, int, 0444);
+module_param_cb(pending, &pp_count_ops, &pp_pending, 0444);
 MODULE_PARM_DESC(pending, "work queued or running now (read only)");

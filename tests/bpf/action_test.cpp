@@ -60,6 +60,18 @@ TEST_F(Action, PrefetchBringsIn) {
     EXPECT_EQ(reader.read_all(), 0);
 }
 
+TEST_F(Action, WhatGoesIsDroppedBeforeWhatComesIsRead) {
+    Reader reader(file_, PP_ACTION_EVICT);
+    EXPECT_EQ(reader.read_all(), 0);
+    EXPECT_EQ(reader.run([] {
+        const pp_range other = make_range(mapping.start(), mapping.end(), 2, PP_ACTION_PREFETCH);
+        return upload(&other, 1, other.start, other.end);
+    }),
+              0);
+    EXPECT_EQ(grown(PP_STAT_EVICTED), pages);
+    EXPECT_TRUE(eventually([&] { return file_.cached() == pages; })) << file_.cached();
+}
+
 TEST_F(Action, PrefetchStopsWhereMemoryGetsTight) {
     constexpr size_t limit = 8 << 20;
     TestFile large("large", 4 * limit);
@@ -107,6 +119,15 @@ TEST_F(Window, IsAsTheRangeSays) {
     EXPECT_EQ(read_with(16, PP_ACTION_STREAM, 0, 450), 16u);
     EXPECT_EQ(read_with(PP_READ_AHEAD_DEFAULT, PP_ACTION_NONE, 0, 550), usual);
     EXPECT_EQ(read_with(4, PP_ACTION_PIN, 0, 650), 4u);
+    // another range's takes the place of one that goes, though dropping that comes first
+    EXPECT_EQ(read_with(4, PP_ACTION_EVICT, 0, 750), 4u);
+    EXPECT_EQ(reader_.run([] {
+        pp_range other = make_range(mapping.start(), mapping.end(), 2, PP_ACTION_NONE);
+        other.read_ahead = 16;
+        return upload(&other, 1, other.start, other.end);
+    }),
+              0);
+    EXPECT_EQ(read_at(850), 16u);
     // gone with its range
     ASSERT_EQ(reader_.run(leave), 0);
     EXPECT_EQ(read_at(750), usual);

@@ -31,16 +31,23 @@ int failure_sched_switch(void *ctx)
 	return bpf_pp_drop(0, PAGE_SIZE);
 }
 
-SEC("tp_btf/mm_filemap_add_to_page_cache")
+SEC("fentry/__filemap_add_folio")
 int failure_page_added(void *ctx)
 {
 	return bpf_pp_drop(0, PAGE_SIZE);
 }
 
-SEC("tp_btf/mm_filemap_add_to_page_cache")
+SEC("fentry/__filemap_add_folio")
 int success_page_added(void *ctx)
 {
 	return (bpf_pp_on_return() | bpf_pp_subscribe()) & 0;
+}
+
+/* with preemption off, where a PREEMPT_RT kernel can't allocate */
+SEC("tp_btf/mm_filemap_add_to_page_cache")
+int failure_tracepoint(void *ctx)
+{
+	return bpf_pp_on_return() & 0;
 }
 
 SEC("fentry/pp_returning")

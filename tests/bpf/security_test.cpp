@@ -234,7 +234,8 @@ TEST_F(Kfuncs, AreForTheFaultAndTheDoorOnly) {
         EXPECT_EQ(load_only(name), 0) << name << "\n" << verifier_log;
     for (const char* name :
          {"failure_sched_switch", "failure_on_return", "failure_page_added", "failure_page_used",
-          "failure_exit_mmap", "failure_iterator", "failure_kprobe", "failure_packet", "failure_others_fault"})
+          "failure_exit_mmap", "failure_iterator", "failure_kprobe", "failure_packet", "failure_tracepoint",
+          "failure_others_fault"})
         expect_refused(name, load_only(name));
 }
 
