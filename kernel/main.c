@@ -355,7 +355,7 @@ module_init(pp_init);
 #ifdef MODULE
 /*
  * No program that calls a kfunc and no work is left, as each holds the module.
- * What may be left is a thread in the last instructions of pp_work_free().
+ * What may be left is a thread in the last instructions of pp_queued_free().
  */
 static void __exit pp_exit(void)
 {

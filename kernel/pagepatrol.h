@@ -41,7 +41,7 @@ void pp_end_subscriptions(void);
 
 int pp_returning(struct mm_struct *mm);
 
-/* --- work.c: work on a range of current->mm, queued --- */
+/* --- work.c: what is done to a range of current->mm --- */
 
 /*
  * bpf_pp_set_readahead(): what the device says; twice that, as for
@@ -59,6 +59,19 @@ enum pp_work_op {
 	PP_WORK_READAHEAD,
 	PP_WORK_PREFETCH,
 };
+
+struct pp_work {
+	struct mm_struct *mm; /* compared, never followed: execve changes it */
+	enum pp_work_op op;
+	unsigned long start;
+	unsigned long end;
+	u32 arg; /* of PP_WORK_READAHEAD: pages */
+};
+
+bool pp_do_at_once(const struct pp_work *work);
+void pp_do(const struct pp_work *work);
+
+/* --- queue.c: when it is done --- */
 
 int pp_queue(enum pp_work_op op, u64 start, u64 end, u32 arg);
 

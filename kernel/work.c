@@ -1,30 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Work on a range of current->mm: queued from where nothing may sleep, done in
- * the same thread on its way back to user space (task_work), with no lock held.
+ * What is done to a range of current->mm, in task work (queue.c): in its own thread,
+ * with no lock held.
  */
 #include <linux/backing-dev.h>
-#include <linux/cred.h>
 #include <linux/dax.h>
 #include <linux/fadvise.h>
 #include <linux/file.h>
 #include <linux/fs.h>
-#include <linux/hash.h>
-#include <linux/list.h>
 #include <linux/memcontrol.h>
 #include <linux/mman.h>
 #include <linux/mm.h>
 #include <linux/mm_inline.h>
-#include <linux/module.h>
 #include <linux/pagemap.h>
 #include <linux/pagevec.h>
-#include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
-#include <linux/slab.h>
-#include <linux/spinlock.h>
-#include <linux/task_work.h>
-#include <linux/uidgid.h>
-#include <linux/user_namespace.h>
 #include <linux/userfaultfd_k.h>
 
 #include "pagepatrol.h"
@@ -38,107 +28,6 @@
  */
 #define PP_PREFETCH_CHUNK (2UL << 20)
 #define PP_PREFETCH_MARGIN 1024UL
-
-struct pp_work {
-	struct callback_head twork; /* of the first of a burst */
-	struct hlist_node open; /* of the first, until it runs */
-	struct pp_work *next; /* of the same burst */
-	struct pp_work *last; /* of the first */
-	struct task_struct *task;
-	struct mm_struct *mm; /* compared, never followed: execve changes it */
-	enum pp_work_op op;
-	unsigned long start;
-	unsigned long end;
-	u32 arg;
-	u32 user; /* slot of pp_pending_of_user */
-};
-
-/*
- * Work queued or running; each holds the module. It runs when its thread goes
- * back to user space, which one that sits in a system call may not do for long:
- * then unloading is refused (-EWOULDBLOCK), it never waits for that thread.
- */
-static atomic_t pp_pending = ATOMIC_INIT(0);
-#define PP_MAX_PENDING 65536
-
-/*
- * One user must not use up what all have: each has a quarter at most. Users
- * share a slot by chance, which costs them nothing but that they share it.
- */
-#define PP_USER_BITS 8
-#define PP_MAX_PENDING_OF_USER (PP_MAX_PENDING / 4)
-static atomic_t pp_pending_of_user[1 << PP_USER_BITS];
-
-/*
- * What a thread queues until it goes back to user space is a burst, and done in that
- * order: task work alone would run the newest first, and a range that is dropped and
- * then read again would be gone. The first of a burst is task work, and found by its
- * thread here; the others hang on it.
- */
-#define PP_BURST_BITS 6
-static struct pp_bursts {
-	raw_spinlock_t lock;
-	struct hlist_head first;
-} pp_bursts[1 << PP_BURST_BITS] = {
-	[0 ... (1 << PP_BURST_BITS) - 1] = {
-		.lock = __RAW_SPIN_LOCK_UNLOCKED(pp_bursts.lock),
-	},
-};
-
-static struct pp_bursts *pp_bursts_of(struct task_struct *task)
-{
-	return &pp_bursts[hash_ptr(task, PP_BURST_BITS)];
-}
-
-/* Of current; the caller holds the lock, or only asks whether there is one. */
-static struct pp_work *pp_burst(struct pp_bursts *bursts)
-{
-	struct pp_work *work;
-
-	hlist_for_each_entry(work, &bursts->first, open)
-		if (work->task == current)
-			return work;
-	return NULL;
-}
-
-static bool pp_has_burst(void)
-{
-	struct pp_bursts *bursts = pp_bursts_of(current);
-	bool has;
-
-	raw_spin_lock(&bursts->lock);
-	has = pp_burst(bursts);
-	raw_spin_unlock(&bursts->lock);
-	return has;
-}
-
-/* Hangs work on current's burst; returns false if it is the first of one. */
-static bool pp_burst_add(struct pp_work *work)
-{
-	struct pp_bursts *bursts = pp_bursts_of(current);
-	struct pp_work *first;
-
-	raw_spin_lock(&bursts->lock);
-	first = pp_burst(bursts);
-	if (first) {
-		first->last->next = work;
-		first->last = work;
-	} else {
-		hlist_add_head(&work->open, &bursts->first);
-	}
-	raw_spin_unlock(&bursts->lock);
-	return first;
-}
-
-/* Nothing hangs itself on it any more. */
-static void pp_burst_close(struct pp_work *first)
-{
-	struct pp_bursts *bursts = pp_bursts_of(first->task);
-
-	raw_spin_lock(&bursts->lock);
-	hlist_del(&first->open);
-	raw_spin_unlock(&bursts->lock);
-}
 
 /*
  * Only clean-able file pages that the process merely looks at: never a private
@@ -413,23 +302,24 @@ static void pp_do_range(struct mm_struct *mm, const struct pp_work *work)
  * lock is free: then it need not be queued. Returns whether it is done. May be called
  * wherever pp_queue() may.
  */
-static bool pp_do_at_once(struct mm_struct *mm, enum pp_work_op op,
-			  unsigned long start, unsigned long end, u32 arg)
+bool pp_do_at_once(const struct pp_work *work)
 {
+	struct mm_struct *mm = current->mm;
 	struct vm_area_struct *vma;
 	bool done = false;
 
-	if (op != PP_WORK_READAHEAD &&
-	    (op != PP_WORK_ACTIVATE || (end - start) >> PAGE_SHIFT > PAGEVEC_SIZE))
+	if (work->op != PP_WORK_READAHEAD &&
+	    (work->op != PP_WORK_ACTIVATE ||
+	     (work->end - work->start) >> PAGE_SHIFT > PAGEVEC_SIZE))
 		return false;
 	if (!mmap_read_trylock(mm))
 		return false;
-	vma = vma_lookup(mm, start);
-	if (vma && end <= vma->vm_end) {
-		if (op == PP_WORK_ACTIVATE) {
-			done = pp_vma_activate_few(vma, start, end);
+	vma = vma_lookup(mm, work->start);
+	if (vma && work->end <= vma->vm_end) {
+		if (work->op == PP_WORK_ACTIVATE) {
+			done = pp_vma_activate_few(vma, work->start, work->end);
 		} else {
-			pp_vma_set_readahead(vma, arg);
+			pp_vma_set_readahead(vma, work->arg);
 			done = true;
 		}
 	}
@@ -513,16 +403,8 @@ static void pp_do_deactivate(struct mm_struct *mm, const struct pp_work *work)
 	pp_drain(); /* a batch holds references, which would spare them */
 }
 
-/* The end of it still is the module's text: pp_exit() waits that out. */
-static void pp_work_free(struct pp_work *work)
-{
-	atomic_dec(&pp_pending_of_user[work->user]);
-	kfree(work);
-	atomic_dec(&pp_pending);
-	module_put(THIS_MODULE);
-}
-
-static void pp_work_do(const struct pp_work *work)
+/* Unless the thread ends, or executes another program by now. */
+void pp_do(const struct pp_work *work)
 {
 	struct mm_struct *mm = current->mm;
 
@@ -539,86 +421,3 @@ static void pp_work_do(const struct pp_work *work)
 	else
 		pp_do_range(mm, work);
 }
-
-static void pp_work_run(struct callback_head *twork)
-{
-	struct pp_work *work = container_of(twork, struct pp_work, twork);
-	struct pp_work *next;
-
-	pp_burst_close(work);
-	for (; work; work = next) {
-		next = work->next;
-		pp_work_do(work);
-		pp_work_free(work);
-	}
-}
-
-/*
- * Whose work it is: who made the (outermost) user namespace that current is in, as
- * he may have many users there. Root's namespaces are no one's.
- */
-static kuid_t pp_payer(void)
-{
-	struct user_namespace *ns = current_user_ns();
-
-	while (ns->level > 1)
-		ns = ns->parent;
-	return ns->level && !uid_eq(ns->owner, GLOBAL_ROOT_UID) ? ns->owner :
-								  current_uid();
-}
-
-/* Does the work, if that can be done on the spot, or queues it. */
-int pp_queue(enum pp_work_op op, u64 start, u64 end, u32 arg)
-{
-	struct pp_work *work;
-	int err;
-	u32 user;
-
-	if (!in_task() || !current->mm ||
-	    (current->flags & (PF_KTHREAD | PF_EXITING)))
-		return -EINVAL;
-	/* a worker that never goes back to user space (vhost), nor runs task work */
-	if ((current->flags & (PF_USER_WORKER | PF_IO_WORKER)) == PF_USER_WORKER)
-		return -EINVAL;
-	if (op != PP_WORK_SUBSCRIBE && op != PP_WORK_RETURN) {
-		if (start >= end || !PAGE_ALIGNED(start) || !PAGE_ALIGNED(end))
-			return -EINVAL;
-		if (end > current->mm->task_size)
-			return -ERANGE;
-		/* not before what is queued already */
-		if (!pp_has_burst() &&
-		    pp_do_at_once(current->mm, op, start, end, arg))
-			return 0;
-	}
-	user = hash_32(__kuid_val(pp_payer()), PP_USER_BITS);
-	if (atomic_read(&pp_pending) >= PP_MAX_PENDING ||
-	    atomic_read(&pp_pending_of_user[user]) >= PP_MAX_PENDING_OF_USER)
-		return -EBUSY;
-	work = kmalloc(sizeof(*work), GFP_NOWAIT | __GFP_NOWARN);
-	if (!work)
-		return -ENOMEM;
-	work->next = NULL;
-	work->last = work;
-	work->task = current;
-	work->mm = current->mm;
-	work->op = op;
-	work->start = start;
-	work->end = end;
-	work->arg = arg;
-	work->user = user;
-	init_task_work(&work->twork, pp_work_run);
-	atomic_inc(&pp_pending);
-	atomic_inc(&pp_pending_of_user[user]);
-	__module_get(THIS_MODULE); /* the calling program holds it already */
-	if (pp_burst_add(work))
-		return 0;
-	err = task_work_add(current, &work->twork, TWA_RESUME);
-	if (err) {
-		pp_burst_close(work);
-		pp_work_free(work);
-	}
-	return err;
-}
-
-module_param_cb(pending, &pp_count_ops, &pp_pending, 0444);
-MODULE_PARM_DESC(pending, "work queued or running now (read only)");
