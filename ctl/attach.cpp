@@ -37,10 +37,14 @@ int read_options(const Command& command, const Arguments& arguments, Options& op
         const std::string& argument = arguments[i];
         if (argument == "--force")
             options.force = true;
-        else if (argument == "--policy" && &command == &attach_command && i + 1 < arguments.size())
-            options.policy = arguments[++i];
-        else if (options.pid || !parse_pid(argument, options.pid))
+        else if (argument == "--policy" && &command == &attach_command) {
+            if (++i == arguments.size())
+                return misused(command, "--policy needs a FILE");
+            options.policy = arguments[i];
+        } else if (options.pid || argument.starts_with("-"))
             return misused(command, "unexpected argument " + argument);
+        else if (!parse_pid(argument, options.pid))
+            return misused(command, "'" + argument + "' is no PID");
     }
     if (!options.pid)
         return misused(command, "no PID");
@@ -62,9 +66,9 @@ int run_attach(const Arguments& arguments) {
         return fail("attach", table.error);
     if (table.ranges.empty())
         return fail("attach", "no rule of " + options.policy + " matches what process " +
-                                  std::to_string(options.pid) +
-                                  " has mapped\n  HINT: /proc/" + std::to_string(options.pid) +
-                                  "/maps lists that; ppctl check " + options.policy +
+                                  std::to_string(options.pid) + " has mapped\n  HINT: /proc/" +
+                                  std::to_string(options.pid) + "/maps lists that; ppctl check " +
+                                  options.policy +
                                   " --explain PATH says why a rule does not match");
     const auto granted =
         pagepatrol::attach(options.pid, mm.value(), table.ranges, table.budget, options.force);

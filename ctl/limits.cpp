@@ -64,10 +64,10 @@ bool read(const toml::node& node, const Key& key, uint64_t& value) {
 }
 
 pagepatrol::Error wrong(std::string_view file, toml::source_position at, const std::string& text) {
-    return {EINVAL,
+    return {0,
             std::string(file) + ":" + std::to_string(at.line) + ":" + std::to_string(at.column) +
                 ": " + text,
-            ""};
+            "ppctl(8) says what a file of limits may hold; nothing was loaded"};
 }
 
 } // namespace

@@ -14,18 +14,59 @@ namespace ppctl {
 
 namespace {
 
-template <typename Number>
-bool parse(const std::string& text, long long least, long long most, std::optional<Number>& to) {
-    long long value = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (error != std::errc() || end != text.data() + text.size() || value < least || value > most)
-        return false;
-    to = static_cast<Number>(value);
-    return true;
+/// An option with a whole number.
+struct Number {
+    const char* name;
+    uint32_t least, most;
+    std::optional<uint32_t> pagepatrol::LoadOptions::*place;
+};
+
+constexpr Number numbers[] = {
+    {"--max-processes-per-user", 0, 16384, &pagepatrol::LoadOptions::tables_per_user},
+    {"--keep-percent", 0, 100, &pagepatrol::LoadOptions::keep_percent},
+    {"--margin-pages", 0, 1 << 20, &pagepatrol::LoadOptions::margin_pages},
+    {"--lag-pages", 0, 1 << 20, &pagepatrol::LoadOptions::lag_pages},
+    {"--valve-questions", 1, 1 << 20, &pagepatrol::LoadOptions::valve_questions},
+    {"--valve-sweeps-activate", 0, 1 << 20, &pagepatrol::LoadOptions::valve_sweeps_activate},
+    {"--valve-sweeps-pin", 0, 1 << 20, &pagepatrol::LoadOptions::valve_sweeps_pin},
+};
+
+/// What is wrong with the option's value; empty if nothing is.
+std::string set(pagepatrol::LoadOptions& options, const std::string& name,
+                const std::string& value) {
+    const auto bad = [&](const std::string& expected) {
+        return name + ": '" + value + "' is not " + expected + "; nothing was loaded";
+    };
+    if (name == "--module") {
+        options.module_path = value;
+        return {};
+    }
+    if (name == "--limits")
+        return {}; // read already: the command line overrides it
+    if (name == "--max-kept-per-user") {
+        uint64_t bytes = 0;
+        if (!parse_size(value, bytes))
+            return bad("a size such as 512MiB, or a number of bytes");
+        options.kept_pages_per_user = bytes / 4096 + (bytes % 4096 != 0);
+        return {};
+    }
+    const auto number = std::find_if(std::begin(numbers), std::end(numbers),
+                                     [&](const Number& known) { return name == known.name; });
+    if (number == std::end(numbers))
+        return "unknown option " + name;
+    uint32_t parsed = 0;
+    const char* const last = value.data() + value.size();
+    const auto [end, error] = std::from_chars(value.data(), last, parsed);
+    if (error != std::errc() || end != last || parsed < number->least || parsed > number->most)
+        return bad("a number from " + std::to_string(number->least) + " to " +
+                   std::to_string(number->most));
+    options.*number->place = parsed;
+    return {};
 }
 
 /// From the file that --limits names, else from the one in /etc if there is one.
-pagepatrol::Result<void> start_from_file(const Arguments& arguments, pagepatrol::LoadOptions& options) {
+pagepatrol::Result<void> start_from_file(const Arguments& arguments,
+                                         pagepatrol::LoadOptions& options) {
     const auto given = std::find(arguments.begin(), arguments.end(), "--limits");
     const bool named = given != arguments.end() && given + 1 != arguments.end();
     auto done = read_limits(named ? given[1] : limits_file, options);
@@ -45,34 +86,8 @@ int run(const Arguments& arguments) {
                                              "\n  HINT: the module is given with --module FILE");
         if (i + 1 == arguments.size())
             return misused(load_command, "unknown option, or no value after it: " + name);
-        const std::string& value = arguments[i + 1];
-        bool good = true;
-        if (name == "--module")
-            options.module_path = value;
-        else if (name == "--max-processes-per-user")
-            good = parse(value, 0, 16384, options.tables_per_user);
-        else if (name == "--limits")
-            continue; // read already: the command line overrides it
-        else if (name == "--max-kept-per-user") {
-            uint64_t bytes = 0;
-            good = parse_size(value, bytes);
-            options.kept_pages_per_user = (bytes + 4095) / 4096;
-        } else if (name == "--keep-percent")
-            good = parse(value, 0, 100, options.keep_percent);
-        else if (name == "--margin-pages")
-            good = parse(value, 0, 1 << 20, options.margin_pages);
-        else if (name == "--lag-pages")
-            good = parse(value, 0, 1 << 20, options.lag_pages);
-        else if (name == "--valve-questions")
-            good = parse(value, 1, 1 << 20, options.valve_questions);
-        else if (name == "--valve-sweeps-activate")
-            good = parse(value, 0, 1 << 20, options.valve_sweeps_activate);
-        else if (name == "--valve-sweeps-pin")
-            good = parse(value, 0, 1 << 20, options.valve_sweeps_pin);
-        else
-            return misused(load_command, "unknown option " + name);
-        if (!good)
-            return misused(load_command, "no value in range for " + name + ": " + value);
+        if (const std::string wrong = set(options, name, arguments[i + 1]); !wrong.empty())
+            return misused(load_command, wrong);
     }
     if (auto done = pagepatrol::load(options); !done)
         return fail("load", done.error().text());

@@ -189,7 +189,9 @@ void report(long error, bool have_door) noexcept {
                 "without. HINT: the limit is in "
              << limits_file;
     else if (error == -E2BIG)
-        line << "more ranges than it takes; the last table it took stays";
+        line << "more than " << PP_MAX_RANGES
+             << " ranges; the last table it took stays. HINT: `min_size`, `exclude` or a narrower "
+                "`path` in the policy";
     else
         line.error(error) << "; the last table it took stays";
 }
