@@ -156,13 +156,15 @@ bool all_under_pressure(const AllStorms& storms) {
 }
 
 /// For the duration, and on until it has shown something: storms in all cgroups; a reload
-/// once some tables were pushed; the other LRU and empty caches now and then.
+/// once some tables were pushed and a process with one was killed; the other LRU and empty
+/// caches now and then.
 void rage(AllStorms& storms, Reloads& reloads) {
     const auto start = steady_clock::now();
     const auto limit = start + (duration() + 120s) * slowness();
     const auto enough = [&] {
         return steady_clock::now() > start + duration() && reloads.times() >= 3 &&
-               reloads.counted("dropped") > 0 && all_under_pressure(storms);
+               reloads.counted("exits") > 0 && reloads.counted("dropped") > 0 &&
+               all_under_pressure(storms);
     };
     drop_caches(); // what is cached is charged to who wrote the files: no pressure
     for (unsigned round = 1; steady_clock::now() < limit && !enough(); ++round) {
@@ -171,10 +173,12 @@ void rage(AllStorms& storms, Reloads& reloads) {
             [&] {
                 for (Storms& storm : storms)
                     storm.keep_going();
+                const Json status = pagepatrol_ctl::status();
                 return steady_clock::now() > least &&
-                       pagepatrol_ctl::total(pagepatrol_ctl::status(), "uploads") >= 30;
+                       pagepatrol_ctl::total(status, "uploads") >= 30 &&
+                       pagepatrol_ctl::total(status, "exits") > 0;
             },
-            60s);
+            60s * slowness());
         if (round % 3 == 0)
             switch_lru();
         if (round % 5 == 0)
@@ -242,6 +246,7 @@ TEST(Stress, LeavesNothingBehind) {
     for (const char* counter : {"uploads", "forks", "exits", "dropped"})
         report(counter, static_cast<double>(reloads.counted(counter)));
     EXPECT_GT(reloads.counted("uploads"), 100u) << "the test shows nothing";
+    EXPECT_GT(reloads.counted("exits"), 0u) << "the test shows nothing";
     EXPECT_GT(reloads.counted("dropped"), 0u) << "the test shows nothing";
     EXPECT_GE(reloads.times(), 3);
     EXPECT_GE(storms_ended, 3);
