@@ -266,17 +266,17 @@ static __always_inline bool begin(struct fault *f, const struct inode *inode)
 
 /*
  * Not its tracepoint: in there a PREEMPT_RT kernel, whose locks sleep, can't allocate
- * what is queued. A page that another reader is quicker to add counts as brought in.
+ * what is queued.
  */
-SEC("fentry/__filemap_add_folio")
+SEC("fexit/__filemap_add_folio")
 int BPF_PROG(page_added, struct address_space *mapping, struct folio *folio,
-	     u64 index)
+	     u64 index, u32 gfp, void **shadow, int err)
 {
 	struct fault *f = my_fault(0);
 	u64 start, end, pages = 1;
 	u32 last;
 
-	if (!f || !f->mapping || (u64)mapping != f->mapping)
+	if (err || !f || !f->mapping || (u64)mapping != f->mapping)
 		return 0;
 	/* read some other way, after that fault; or in a fault in no range */
 	if (f->faults != faults_of(bpf_get_current_task_btf()) ||

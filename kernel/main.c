@@ -340,6 +340,7 @@ static int __init pp_init(void)
 {
 	int err;
 
+	pp_queue_init();
 	pp_resolve_symbols();
 	err = register_btf_kfunc_id_set(BPF_PROG_TYPE_TRACING, &pp_kfunc_set);
 	err = err ?: register_btf_kfunc_id_set(BPF_PROG_TYPE_SYSCALL,

@@ -73,6 +73,7 @@ void pp_do(const struct pp_work *work);
 
 /* --- queue.c: when it is done --- */
 
+void pp_queue_init(void);
 int pp_queue(enum pp_work_op op, u64 start, u64 end, u32 arg);
 
 /* --- memory.c: how much there is, and how much is left --- */

@@ -5,6 +5,7 @@
  */
 #include <linux/cred.h>
 #include <linux/hash.h>
+#include <linux/init.h>
 #include <linux/list.h>
 #include <linux/mm.h>
 #include <linux/module.h>
@@ -53,11 +54,16 @@ static atomic_t pp_pending_of_user[1 << PP_USER_BITS];
 static struct pp_bursts {
 	raw_spinlock_t lock;
 	struct hlist_head first;
-} pp_bursts[1 << PP_BURST_BITS] = {
-	[0 ... (1 << PP_BURST_BITS) - 1] = {
-		.lock = __RAW_SPIN_LOCK_UNLOCKED(pp_bursts.lock),
-	},
-};
+} pp_bursts[1 << PP_BURST_BITS];
+
+/* Here and not in the array's initializer: one class for lockdep. */
+void __init pp_queue_init(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(pp_bursts); i++)
+		raw_spin_lock_init(&pp_bursts[i].lock);
+}
 
 static struct pp_bursts *pp_bursts_of(struct task_struct *task)
 {
@@ -130,6 +136,7 @@ static void pp_run(struct callback_head *twork)
 
 	pp_burst_close(queued);
 	for (; queued; queued = next) {
+		cond_resched();
 		next = queued->next;
 		pp_do(&queued->work);
 		pp_queued_free(queued);
@@ -199,7 +206,7 @@ int pp_queue(enum pp_work_op op, u64 start, u64 end, u32 arg)
 			return -EINVAL;
 		if (end > current->mm->task_size)
 			return -ERANGE;
-		/* not before what is queued already */
+		/* not before what is queued already, unless that is being done: by pp_returning() */
 		if (!pp_has_burst() && pp_do_at_once(&work))
 			return 0;
 	}

@@ -31,13 +31,13 @@ int failure_sched_switch(void *ctx)
 	return bpf_pp_drop(0, PAGE_SIZE);
 }
 
-SEC("fentry/__filemap_add_folio")
+SEC("fexit/__filemap_add_folio")
 int failure_page_added(void *ctx)
 {
 	return bpf_pp_drop(0, PAGE_SIZE);
 }
 
-SEC("fentry/__filemap_add_folio")
+SEC("fexit/__filemap_add_folio")
 int success_page_added(void *ctx)
 {
 	return (bpf_pp_on_return() | bpf_pp_subscribe()) & 0;

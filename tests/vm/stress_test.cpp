@@ -168,7 +168,7 @@ void rage(AllStorms& storms, Reloads& reloads) {
     };
     drop_caches(); // what is cached is charged to who wrote the files: no pressure
     for (unsigned round = 1; steady_clock::now() < limit && !enough(); ++round) {
-        const auto least = steady_clock::now() + 4s * slowness();
+        const auto least = steady_clock::now() + 4s;
         wait_until(
             [&] {
                 for (Storms& storm : storms)
@@ -178,7 +178,7 @@ void rage(AllStorms& storms, Reloads& reloads) {
                        pagepatrol_ctl::total(status, "uploads") >= 30 &&
                        pagepatrol_ctl::total(status, "exits") > 0;
             },
-            60s * slowness());
+            60s);
         if (round % 3 == 0)
             switch_lru();
         if (round % 5 == 0)
