@@ -206,7 +206,7 @@ int pp_queue(enum pp_work_op op, u64 start, u64 end, u32 arg)
 			return -EINVAL;
 		if (end > current->mm->task_size)
 			return -ERANGE;
-		/* not before what is queued already, unless that is being done: by pp_returning() */
+		/* not before what is queued, unless that runs by now: pp_returning() */
 		if (!pp_has_burst() && pp_do_at_once(&work))
 			return 0;
 	}
