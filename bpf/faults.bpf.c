@@ -3,7 +3,7 @@
  * What happens to the pages that a fault in a range brings in.
  *
  * filemap_fault() is entered (with the address), brings in pages in the same
- * thread, read-ahead included (each seen on its way into the page cache), and is
+ * thread, read-ahead included (each seen when it has been added), and is
  * left, nearly always with VM_FAULT_RETRY after I/O: then the mmap lock is gone
  * and vmf->vma must not be looked at again, so all that is needed is remembered
  * at entry. The first page has the module call pp_returning() when the thread goes
