@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The administrator's limits as a TOML file says them. Reads text, knows neither
-// the kernel side nor where the file lies.
+// The administrator's limits: by which names a TOML file and the options of `ppctl load` set them,
+// and what each may be. Reads text, knows neither the kernel side nor where the file lies.
 #pragma once
 
 #include <string>
@@ -20,7 +20,9 @@ pagepatrol::Result<void> parse_limits(std::string_view text, std::string_view fi
 /// The same for a file. ENOENT if it is not there.
 pagepatrol::Result<void> read_limits(const std::string& file, pagepatrol::LoadOptions& options);
 
-/// "512MiB", "4GiB", "64KiB", or a number of bytes; false if it is none of these.
-bool parse_size(std::string_view text, uint64_t& bytes);
+/// Sets in `options` what the option `name` of `ppctl load` says (`name` with its dashes). The
+/// message has what is wrong; ENOENT if there is no such option.
+pagepatrol::Result<void> set_limit(std::string_view name, std::string_view value,
+                                   pagepatrol::LoadOptions& options);
 
 } // namespace ppctl

@@ -2,8 +2,6 @@
 // ppctl load: module and BPF programs into force, under the administrator's limits.
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
-#include <optional>
 
 #include <loader.hpp>
 
@@ -14,54 +12,17 @@ namespace ppctl {
 
 namespace {
 
-/// An option with a whole number.
-struct Number {
-    const char* name;
-    uint32_t least, most;
-    std::optional<uint32_t> pagepatrol::LoadOptions::*place;
-};
-
-constexpr Number numbers[] = {
-    {"--max-processes-per-user", 0, 16384, &pagepatrol::LoadOptions::tables_per_user},
-    {"--keep-percent", 0, 100, &pagepatrol::LoadOptions::keep_percent},
-    {"--margin-pages", 0, 1 << 20, &pagepatrol::LoadOptions::margin_pages},
-    {"--lag-pages", 0, 1 << 20, &pagepatrol::LoadOptions::lag_pages},
-    {"--valve-questions", 1, 1 << 20, &pagepatrol::LoadOptions::valve_questions},
-    {"--valve-sweeps-activate", 0, 1 << 20, &pagepatrol::LoadOptions::valve_sweeps_activate},
-    {"--valve-sweeps-pin", 0, 1 << 20, &pagepatrol::LoadOptions::valve_sweeps_pin},
-};
-
 /// What is wrong with the option's value; empty if nothing is.
 std::string set(pagepatrol::LoadOptions& options, const std::string& name,
                 const std::string& value) {
-    const auto bad = [&](const std::string& expected) {
-        return name + ": '" + value + "' is not " + expected + "; nothing was loaded";
-    };
     if (name == "--module") {
         options.module_path = value;
         return {};
     }
     if (name == "--limits")
         return {}; // read already: the command line overrides it
-    if (name == "--max-kept-per-user") {
-        uint64_t bytes = 0;
-        if (!parse_size(value, bytes))
-            return bad("a size such as 512MiB, or a number of bytes");
-        options.kept_pages_per_user = bytes / 4096 + (bytes % 4096 != 0);
-        return {};
-    }
-    const auto number = std::find_if(std::begin(numbers), std::end(numbers),
-                                     [&](const Number& known) { return name == known.name; });
-    if (number == std::end(numbers))
-        return "unknown option " + name;
-    uint32_t parsed = 0;
-    const char* const last = value.data() + value.size();
-    const auto [end, error] = std::from_chars(value.data(), last, parsed);
-    if (error != std::errc() || end != last || parsed < number->least || parsed > number->most)
-        return bad("a number from " + std::to_string(number->least) + " to " +
-                   std::to_string(number->most));
-    options.*number->place = parsed;
-    return {};
+    const auto done = set_limit(name, value, options);
+    return done ? std::string() : done.error().what;
 }
 
 /// From the file that --limits names, else from the one in /etc if there is one.

@@ -27,7 +27,8 @@ static void usage(FILE* to) {
     std::fputs("Usage: ppctl COMMAND [OPTION]...\n", to);
     for (const Command* command : commands)
         std::fprintf(to, "  %-8s %s\n", command->name, command->summary);
-    std::fputs("ppctl COMMAND --help says more, ppctl(8) the rest.\n", to);
+    std::fputs("ppctl COMMAND --help says more, ppctl(8) the rest; ppctl --version which it is.\n",
+               to);
 }
 
 static int help(const Command& command) {
@@ -52,6 +53,10 @@ int main(int argc, char** argv) {
     }
     if (!std::strcmp(argv[1], "--help") || !std::strcmp(argv[1], "help")) {
         usage(stdout);
+        return 0;
+    }
+    if (!std::strcmp(argv[1], "--version")) {
+        std::puts("ppctl (PagePatrol) " PP_VERSION);
         return 0;
     }
     for (const Command* command : commands)

@@ -93,7 +93,10 @@ check 'a wrong one is not passed over' 1 'unknown action' "$PPCTL" check --for l
 PAGEPATROL_POLICY='' check 'set and empty' 0 'PAGEPATROL_POLICY is empty' "$PPCTL" check --for ls
 check 'no such program' 1 'no program /no/such' "$PPCTL" check --for /no/such
 
-for command in load unload status check; do
+for command in load unload status check attach detach; do
     check "$command --help" 0 "Usage: ppctl $command" "$PPCTL" "$command" --help
 done
+check 'version' 0 'ppctl (PagePatrol) ' "$PPCTL" --version
+: >limits.toml
+check 'limit' 2 "--keep-percent: '101' is not an integer from 0 to 100" "$PPCTL" load --limits limits.toml --keep-percent 101
 exit $failed

@@ -6,6 +6,8 @@
 #include <cerrno>
 #include <fstream>
 #include <gtest/gtest.h>
+#include <initializer_list>
+#include <utility>
 
 namespace {
 
@@ -73,6 +75,50 @@ TEST(Limits, MistakesAreToldWithTheirPlace) {
         EXPECT_TRUE(done.error().what.starts_with(bad.place)) << done.error().text();
         EXPECT_NE(done.error().text().find(bad.word), std::string::npos) << done.error().text();
         EXPECT_EQ(options, LoadOptions{}) << "not half of it";
+    }
+}
+
+TEST(Limits, Options) {
+    LoadOptions options, want;
+    for (const auto& [name, value] : std::initializer_list<std::pair<const char*, const char*>>{
+             {"--max-processes-per-user", "0"},
+             {"--max-kept-per-user", "512MiB"},
+             {"--keep-percent", "80"},
+             {"--margin-pages", "1048576"},
+             {"--lag-pages", "3"},
+             {"--valve-questions", "1"}})
+        EXPECT_TRUE(ppctl::set_limit(name, value, options)) << name;
+    want.tables_per_user = 0;
+    want.kept_pages_per_user = 1u << 17;
+    want.keep_percent = 80;
+    want.margin_pages = 1u << 20;
+    want.lag_pages = 3;
+    want.valve_questions = 1;
+    EXPECT_EQ(options, want);
+}
+
+TEST(Limits, BadOptionsAreTold) {
+    const struct {
+        const char *name, *value, *word;
+    } cases[] = {
+        {"--keep-percent", "101", "'101' is not an integer from 0 to 100; nothing was loaded"},
+        {"--keep-percent", "", "from 0 to 100"},
+        {"--keep-percent", "-1", "from 0 to 100"},
+        {"--keep-percent", "4KiB", "from 0 to 100"},
+        {"--margin-pages", "1MiB", "from 0 to 1048576"},
+        {"--valve-questions", "0", "from 1 to"},
+        {"--max-kept-per-user", "5000", "a multiple of 4KiB"},
+        {"--max-kept-per-user", "12 MiB", "a size"},
+        {"--max-kept-per-user", "99999999TiB", "a size"},
+        {"--stream-margin", "1", "unknown option --stream-margin"},
+        {"", "1", "unknown option"},
+    };
+    for (const auto& bad : cases) {
+        LoadOptions options;
+        const auto done = ppctl::set_limit(bad.name, bad.value, options);
+        ASSERT_FALSE(done) << bad.name << ' ' << bad.value;
+        EXPECT_NE(done.error().what.find(bad.word), std::string::npos) << done.error().what;
+        EXPECT_EQ(options, LoadOptions{});
     }
 }
 
