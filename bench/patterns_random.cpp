@@ -12,6 +12,12 @@ namespace pagepatrol::bench {
 static constexpr std::int64_t max_pages = std::int64_t{1} << 40;
 static constexpr std::int64_t max_count = 1'000'000'000;
 
+/// So many pages are that share of the file, at least one.
+static std::uint64_t pages_of(double share, const MappedFile& file) {
+    const auto wanted = static_cast<std::uint64_t>(share * static_cast<double>(file.pages()));
+    return std::clamp<std::uint64_t>(wanted, 1, file.pages());
+}
+
 Body make_random_region(Section& section) {
     const std::size_t file_index = section.file("file");
     const double share = section.real("share", 0, 1);
@@ -19,8 +25,7 @@ Body make_random_region(Section& section) {
     const std::int64_t regions = section.integer("regions", 1, max_count, 1);
     return [=](Run& run) {
         const MappedFile& file = run.files[file_index];
-        const auto wanted = static_cast<std::uint64_t>(share * static_cast<double>(file.pages()));
-        const std::uint64_t size = std::clamp<std::uint64_t>(wanted, 1, file.pages());
+        const std::uint64_t size = pages_of(share, file);
         for (std::int64_t region = 0; region < regions; region++) {
             const std::uint64_t start = run.random.below(file.pages() - size + 1);
             run.recorder.begin_pass();
@@ -58,12 +63,14 @@ Body make_hot_and_scan(Section& section) {
     const std::size_t scan_index = section.file("scan");
     const auto ratio = static_cast<std::uint64_t>(section.integer("ratio", 1, max_count));
     const std::int64_t passes = section.integer("passes", 1, max_count, 2);
+    const double share = section.real("share", 0, 1, 1);
     const double theta = section.real("zipf", 0, 0.9999, 0);
     const bool warm_up = section.flag("warm_up", true);
     const bool forward = section.choice("order", {"forward", "random"}, 0) == 0;
     return [=](Run& run) {
         const MappedFile& hot = run.files[hot_index];
         const MappedFile& scan = run.files[scan_index];
+        const std::uint64_t scanned = pages_of(share, scan);
         std::optional<Zipf> zipf;
         if (theta > 0)
             zipf.emplace(hot.pages(), theta);
@@ -72,9 +79,8 @@ Body make_hot_and_scan(Section& section) {
                 run.recorder.touch(hot.page(page));
         for (std::int64_t pass = 0; pass < passes; pass++) {
             run.recorder.begin_pass();
-            for (std::uint64_t page = 0; page < scan.pages(); page++) {
-                run.recorder.touch(
-                    scan.page(forward ? page : run.random.below(scan.pages())));
+            for (std::uint64_t page = 0; page < scanned; page++) {
+                run.recorder.touch(scan.page(forward ? page : run.random.below(scanned)));
                 if (page % ratio == 0)
                     run.recorder.touch_hot(hot.page(zipf ? zipf->scattered(run.random)
                                                          : run.random.below(hot.pages())));

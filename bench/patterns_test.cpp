@@ -100,6 +100,17 @@ TEST_F(Patterns, HotAndScanDoesNotCountTheWarmUp) {
     }
 }
 
+TEST_F(Patterns, HotAndScanScansAShare) {
+    for (const char* order : {"forward", "random"}) {
+        const StepResult r =
+            run("pattern=\"hot-and-scan\"\nhot=\"a\"\nscan=\"b\"\nratio=4\npasses=1\n"
+                "share=0.5\norder=\"" +
+                std::string(order) + "\"");
+        EXPECT_EQ(r.total.hot_accesses, (pages / 2 + 3) / 4);
+        EXPECT_EQ(r.total.accesses, pages / 2 + (pages / 2 + 3) / 4);
+    }
+}
+
 TEST_F(Patterns, SameSeedSameChecksum) {
     const std::string step = "pattern=\"hot-and-scan\"\nhot=\"a\"\nscan=\"b\"\nratio=2";
     EXPECT_EQ(run(step, 5).checksum, run(step, 5).checksum);
