@@ -16,7 +16,8 @@
 namespace vmtest {
 
 /// The limits of the acceptance tests.
-constexpr std::uint64_t bench_limit = 96 * MiB, search_limit = 290 * MiB, ample_limit = 800 * MiB;
+inline const std::uint64_t bench_limit = limit_for(96 * MiB), search_limit = limit_for(290 * MiB);
+constexpr std::uint64_t ample_limit = 800 * MiB;
 
 struct Arm {
     std::string policy; ///< a file of policies/, or a path; empty: the kernel's default

@@ -4,7 +4,7 @@
 // a word a line, with an answer each. Knows nothing of PagePatrol. It ends with its
 // input.
 //   touch   reads a byte of each page; answers: major faults it took
-//   sip     reads a byte of each page of the first tenth; the same answer
+//   sip     reads a byte of each page of the first quarter; the same answer
 //   fill N  has N MiB more of memory of its own, and uses it; the same answer
 #include <cstdio>
 #include <iostream>
@@ -61,7 +61,7 @@ int main(int argc, char** argv) {
             std::cerr << "hold: unknown word: " << word << '\n';
             return 2;
         }
-        const std::size_t part = word == "sip" ? 10 : 1;
+        const std::size_t part = word == "sip" ? 4 : 1;
         volatile char sink = 0;
         for (const std::string_view file : files)
             for (std::size_t at = 0; at < file.size() / part; at += 4096)

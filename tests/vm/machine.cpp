@@ -124,8 +124,9 @@ std::string Data::need(std::string_view name) {
 }
 
 // Pieces of the scan file: what they hold does not matter, and writing is quicker.
-std::string Data::need_many() {
-    const std::string many = folder + "/many";
+std::string Data::need_many(std::uint64_t size) {
+    const std::uint64_t count = size / MiB;
+    const std::string many = folder + "/many-" + std::to_string(count);
     if (fs::exists(many))
         return many;
     std::ifstream from(need("scan"), std::ios::binary);
@@ -133,8 +134,9 @@ std::string Data::need_many() {
     fs::create_directory(unfinished);
     std::string piece(MiB, '\0');
     char name[32];
-    for (int i = 0; i < many_files; ++i) {
-        std::snprintf(name, sizeof name, "/%03d.txt", i);
+    for (std::uint64_t i = 0; i < count; ++i) {
+        std::snprintf(name, sizeof name, "/%03d.txt", static_cast<int>(i));
+        from.seekg(static_cast<std::streamoff>(i * MiB % scan));
         if (!from.read(piece.data(), static_cast<std::streamsize>(piece.size())))
             throw std::runtime_error("the scan file is too short");
         write_file(unfinished + name, piece);

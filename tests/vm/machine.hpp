@@ -55,13 +55,24 @@ class TemporaryFolder {
     std::string path_;
 };
 
+/// Debugging kernels take minutes for what others do in seconds: they get a quarter of the
+/// data and of the memory, so that every share is what it is elsewhere.
+inline std::uint64_t data_size(std::uint64_t usual) {
+    return debugging_kernel() ? usual / 4 : usual;
+}
+/// What a program takes itself, out of its limit, does not depend on the data.
+constexpr std::uint64_t own_memory = 3 * MiB;
+inline std::uint64_t limit_for(std::uint64_t usual) {
+    return own_memory + data_size(usual - own_memory);
+}
+
 /// The data, below /scratch; made at the first need.
 struct Data {
     static const std::string folder; ///< of hot, scan and loop
-    static constexpr std::uint64_t hot = 64 * MiB, scan = 400 * MiB, loop = 137 * MiB;
-    static constexpr int many_files = 400;          ///< of 1 MiB each
+    static inline const std::uint64_t hot = data_size(64 * MiB), scan = data_size(400 * MiB),
+                                      loop = data_size(137 * MiB);
     static std::string need(std::string_view name); ///< "hot", "scan", "loop": its path
-    static std::string need_many();                 ///< the folder of the many files
+    static std::string need_many(std::uint64_t size = 400 * MiB); ///< folder of files of 1 MiB each
 };
 
 /// The long forms too: scripts/test --full.
