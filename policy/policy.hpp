@@ -40,7 +40,7 @@ inline constexpr std::size_t nr_advices = 7;
 
 // What becomes of it.
 enum class OnAdvice : std::uint8_t {
-    by_action, // kept ranges: random -> read_ahead_off, sequential -> ignore, normal ->
+    by_action, // kept ranges: random -> read_ahead_off, sequential and normal ->
                // read_ahead_default; everything else passes
     pass,
     ignore,

@@ -3,7 +3,7 @@
 // The program speaks for itself (pagepatrol.h). What it keeps are ranges of rule 0
 // in the same table, in place of what the policy says there. Errors are returned,
 // never said: it is the program's call. Not on any fast path: each of these walks
-// /proc/self/maps.
+// /proc/thread-self/maps.
 #include "core.hpp"
 #include "guard.hpp"
 #include "pages.hpp"
@@ -80,9 +80,12 @@ void visit(const maps::Mapping& mapping, Walk& walk) noexcept {
 
 long walk_over(const Span& span, bool insert, const Piece* old, std::uint32_t count) noexcept {
     Walk walk = {span.start, span.end, span.start, old, count, insert, 0};
-    const bool read = maps::each([](const maps::Mapping& mapping,
-                                    void* p) noexcept { visit(mapping, *static_cast<Walk*>(p)); },
-                                 &walk);
+    const bool read = maps::each(
+        span.end,
+        [](const maps::Mapping& mapping, void* p) noexcept {
+            visit(mapping, *static_cast<Walk*>(p));
+        },
+        &walk);
     if (!read)
         return -ENODEV;
     return walk.error == 0 && walk.covered != span.end ? -ENOMEM : walk.error;

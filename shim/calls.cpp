@@ -18,8 +18,7 @@ namespace {
 
 template <class Call> int result_of(Call call) noexcept {
     const int kept = errno;
-    start_core_if_needed();
-    const long result = core::is_aside() ? -EPERM : call();
+    const long result = !start_core_if_needed() ? -EAGAIN : core::is_aside() ? -EPERM : call();
     errno = result == 0 ? kept : static_cast<int>(-result);
     return result == 0 ? 0 : -1;
 }

@@ -24,12 +24,15 @@ namespace core {
 // The one thing the wrappers look at while there is no policy.
 extern std::atomic<bool> active;
 
-// The program has put itself under a seccomp filter, which may kill it for a system call of ours
+// The program puts itself under a seccomp filter, which may kill it for a system call of ours
 // (bpf, fstat, readlink): from now on every call passes straight through. What the kernel side
-// has of this process stays; it goes with the address space.
+// has of this process stays; it goes with the address space. Under the Guard, that no thread is
+// in the middle of one.
 void step_aside() noexcept;
 // ... or tried in vain.
 void step_back() noexcept;
+// Instead of start(): under a filter that was there before.
+void stand_aside() noexcept;
 bool is_aside() noexcept;
 
 // How the policy is read anew when its file changes. Called under the Guard, on the program's
@@ -45,7 +48,7 @@ struct Source {
 
 // No policy: only what the program itself asks for. No source: the policy stays as it is.
 void start(const Policy* policy, std::uint64_t page_size, const Source* source = nullptr) noexcept;
-// Ranges of the mappings that were there before start(), from /proc/self/maps. `own` is an
+// Ranges of the mappings that were there before start(), from /proc/thread-self/maps. `own` is an
 // address inside this library, `loader` one inside ld.so (or 0): those files are left alone.
 void catch_up(const void* own, const void* loader) noexcept;
 

@@ -73,7 +73,8 @@ template <class Find> void ask(Answer& answer, std::string_view path, How how, F
 }
 
 std::string_view descriptor_path(int fd, const struct ::stat& st) noexcept {
-    char link[32] = "/proc/self/fd/";
+    // the thread's own descriptors; and the process's first thread may be gone, with its /proc/self
+    char link[40] = "/proc/thread-self/fd/";
     char digits[12];
     std::size_t n = sizeof digits, at = std::strlen(link);
     do

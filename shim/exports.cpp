@@ -8,6 +8,8 @@
 #include "begin.hpp"
 #include "config.hpp"
 #include "core.hpp"
+#include "guard.hpp"
+#include "log.hpp"
 #include "sys.hpp"
 
 #include <cerrno>
@@ -45,8 +47,12 @@ long advise(void* addr, size_t len, int advice) noexcept {
     return active() ? core::advise(addr, len, advice) : sys::madvise(addr, len, advice);
 }
 
-// A system call that puts a seccomp filter on the program: see core::step_aside().
-template <class Call> long under_a_filter(Call call) noexcept {
+// A system call that puts a seccomp filter on the program: see core::step_aside(). Without a
+// filter (mode and 0) it only asks whether there could be one.
+template <class Call> long under_a_filter(long filter, Call call) noexcept {
+    if (filter == 0)
+        return call();
+    const Guard guard;
     const bool was_active = active();
     if (was_active)
         core::step_aside();
@@ -61,8 +67,13 @@ void begin(int argc, char** argv, char**) noexcept {
     core::Source source = {};
     if (const Policy* policy = config::find(argc, argv, source)) {
         start_core(policy, &source);
-        core::catch_up(reinterpret_cast<const void*>(&begin),
-                       reinterpret_cast<const void*>(getauxval(AT_BASE)));
+        if (core::is_aside())
+            log::Line() << "the policy has no effect: a seccomp filter from before the program's "
+                           "start ends it for bpf(2); the program runs without it. HINT: have the "
+                           "filter allow bpf (systemd: SystemCallFilter=bpf)";
+        else
+            core::catch_up(reinterpret_cast<const void*>(&begin),
+                           reinterpret_cast<const void*>(getauxval(AT_BASE)));
     }
     errno = kept;
 }
@@ -129,7 +140,9 @@ int prctl(int option, ...) noexcept {
                d = va_arg(rest, long);
     va_end(rest);
     const auto call = [=] { return sys::call(SYS_prctl, option, a, b, c, d); };
-    return int_result(option == PR_SET_SECCOMP ? under_a_filter(call) : call());
+    if (option != PR_SET_SECCOMP)
+        return int_result(call());
+    return int_result(under_a_filter(a == SECCOMP_MODE_FILTER ? b : 1, call));
 }
 
 // Programs and libseccomp make seccomp(2) by this name. Everything else goes by at once.
@@ -140,9 +153,9 @@ long syscall(long number, ...) noexcept {
                d = va_arg(rest, long), e = va_arg(rest, long), f = va_arg(rest, long);
     va_end(rest);
     const auto call = [=] { return sys::call(number, a, b, c, d, e, f); };
-    const bool filters =
-        number == SYS_seccomp && (a == SECCOMP_SET_MODE_STRICT || a == SECCOMP_SET_MODE_FILTER);
-    return result_of(filters ? under_a_filter(call) : call());
+    if (number != SYS_seccomp || (a != SECCOMP_SET_MODE_STRICT && a != SECCOMP_SET_MODE_FILTER))
+        return result_of(call());
+    return result_of(under_a_filter(a == SECCOMP_SET_MODE_FILTER ? c : 1, call));
 }
 
 } // extern "C"

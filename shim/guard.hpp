@@ -5,9 +5,10 @@
 // inside the lock, pass straight through. Built on a futex alone: no pthread, no
 // allocation. A lock that can't be had in a second (a child made by a raw clone
 // while another thread held it) is given up, never waited for again until it is
-// free: the host must not hang. While its holder forks, patience is short: the
-// fork handlers of an allocator (jemalloc, say) may be waiting for a lock that the
-// thread has which waits here, to unmap memory.
+// free: the host must not hang. A second of one holder, by the clock: a signal that comes often
+// ends every wait early. While its holder forks, patience is short: the fork handlers of an
+// allocator (jemalloc, say) may be waiting for a lock that the thread has which waits here, to map
+// or unmap memory. Not so for a file: allocators map none, and its rules would be lost.
 #pragma once
 
 #include "sys.hpp"
@@ -18,7 +19,8 @@ namespace pagepatrol {
 
 class Guard {
   public:
-    Guard() noexcept : owns_(enter()) {}
+    enum Call { of_memory, of_a_file };
+    explicit Guard(Call call = of_memory) noexcept : owns_(enter(call)) {}
     ~Guard() { release(); }
     Guard(const Guard&) = delete;
     Guard& operator=(const Guard&) = delete;
@@ -37,7 +39,7 @@ class Guard {
     static void before_fork() noexcept {
         if (forking_)
             ++nested_forks_;
-        else if ((forking_ = enter()))
+        else if ((forking_ = enter(of_memory)))
             holder_forks_.store(true, std::memory_order_relaxed);
     }
     static void after_fork() noexcept {
@@ -46,27 +48,35 @@ class Guard {
         } else if (forking_) {
             forking_ = false;
             holder_forks_.store(false, std::memory_order_relaxed);
-            stuck_.store(false, std::memory_order_relaxed);
+            stuck_.store(no_call, std::memory_order_relaxed);
             leave();
         }
     }
-    static unsigned passed() noexcept { return passed_.load(std::memory_order_relaxed); }
+    // Until open() nobody gets in. With the Guard in hand nobody is in, either.
+    static void close() noexcept { closed_.store(true, std::memory_order_release); }
+    static void open() noexcept { closed_.store(false, std::memory_order_release); }
+    // The lock could not be had, and has not been free since.
+    static bool stuck() noexcept { return stuck_.load(std::memory_order_relaxed) == all_calls; }
 
   private:
     static constexpr unsigned patience_ms = 1000;
-    static constexpr unsigned slice_ms = 20; // of waiting, between two looks at the holder
-    enum : int { free, held, contended };
+    static constexpr unsigned slice_ms = 20;         // of waiting, between two looks at the holder
+    enum : int { free, held, contended };            // word_
+    enum : int { no_call, memory_calls, all_calls }; // stuck_: which don't wait
 
-    static bool enter() noexcept {
+    static bool enter(Call call) noexcept {
         if (!inside_) {
             inside_ = true;
             // the mark must be seen by a signal handler before the lock is
             std::atomic_signal_fence(std::memory_order_seq_cst);
-            if (lock())
-                return true;
+            if (!closed_.load(std::memory_order_acquire) && lock(call)) {
+                if (!closed_.load(std::memory_order_acquire))
+                    return true;
+                leave();
+                return false;
+            }
             inside_ = false;
         }
-        passed_.fetch_add(1, std::memory_order_relaxed);
         return false;
     }
 
@@ -77,30 +87,43 @@ class Guard {
         inside_ = false;
     }
 
-    static bool lock() noexcept {
+    static bool lock(Call call) noexcept {
         int seen = free;
         if (word_.compare_exchange_strong(seen, held, std::memory_order_acquire)) {
-            stuck_.store(false, std::memory_order_relaxed);
-            return true;
+            stuck_.store(no_call, std::memory_order_relaxed);
+            return begin_turn();
         }
-        if (stuck_.load(std::memory_order_relaxed))
+        const int stuck = stuck_.load(std::memory_order_relaxed);
+        if (stuck == all_calls || (stuck == memory_calls && call == of_memory))
             return false;
-        unsigned waited_ms = 0;
-        while (word_.exchange(contended, std::memory_order_acquire) != free)
-            if (sys::futex_wait(reinterpret_cast<int*>(&word_), contended, slice_ms) &&
-                ((waited_ms += slice_ms) >= patience_ms ||
-                 holder_forks_.load(std::memory_order_relaxed))) {
-                stuck_.store(true, std::memory_order_relaxed);
+        unsigned turn = turn_.load(std::memory_order_relaxed);
+        std::uint64_t start = sys::milliseconds();
+        while (word_.exchange(contended, std::memory_order_acquire) != free) {
+            sys::futex_wait(reinterpret_cast<int*>(&word_), contended, slice_ms);
+            const bool hurry = call == of_memory && holder_forks_.load(std::memory_order_relaxed);
+            const std::uint64_t now = sys::milliseconds();
+            if (const unsigned turn_now = turn_.load(std::memory_order_relaxed); turn_now != turn) {
+                turn = turn_now; // others are quicker: it is busy, not stuck
+                start = now;
+            } else if (now - start >= (hurry ? slice_ms : patience_ms)) {
+                stuck_.store(hurry ? memory_calls : all_calls, std::memory_order_relaxed);
                 return false;
             }
+        }
+        return begin_turn();
+    }
+
+    static bool begin_turn() noexcept {
+        turn_.store(turn_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
         return true;
     }
 
     static_assert(sizeof(std::atomic<int>) == sizeof(int));
     static inline std::atomic<int> word_{free};
-    static inline std::atomic<bool> stuck_{false};
+    static inline std::atomic<int> stuck_{no_call};
+    static inline std::atomic<unsigned> turn_{0}; // how often it was had
     static inline std::atomic<bool> holder_forks_{false};
-    static inline std::atomic<unsigned> passed_{0};
+    static inline std::atomic<bool> closed_{false};
     // initial-exec: a plain thread_local in a library calls __tls_get_addr, which may allocate
     [[gnu::tls_model("initial-exec")]] static inline thread_local bool inside_ = false;
     [[gnu::tls_model("initial-exec")]] static inline thread_local bool forking_ = false;

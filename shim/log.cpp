@@ -4,7 +4,8 @@
 // when the program started: a daemon closes it, and the next file it opens, a
 // database perhaps, gets the number. A message must neither hold the program up (a
 // pipe that is full) nor end it (SIGPIPE of a pipe that nobody reads, SIGXFSZ of a
-// file that is as large as it may be): then it is not written. Ignores that writing
+// file that is as large as it may be) nor stop it (SIGTTOU of a terminal in whose
+// background it runs): then it is not written, but for the last. Ignores that writing
 // may fail.
 #include "log.hpp"
 
@@ -43,7 +44,7 @@ void write(const char* text, std::size_t size) noexcept {
     if (!may_write() || !sys::writable(STDERR_FILENO))
         return;
     // the reader may go between that look and the write
-    constexpr std::uint64_t ends_us = bit(SIGPIPE) | bit(SIGXFSZ);
+    constexpr std::uint64_t ends_us = bit(SIGPIPE) | bit(SIGXFSZ) | bit(SIGTTOU);
     const std::uint64_t blocked = sys::block_signals(ends_us);
     const std::uint64_t pending = blocked & ends_us ? sys::pending_signals() : 0;
     const long result = sys::write(STDERR_FILENO, text, size);

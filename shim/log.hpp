@@ -40,6 +40,7 @@ enum Kind : unsigned {
     limited_by_process,
     limited_by_user,
     aside,
+    lock_taken,
     policy_later,
     policy_of_another,
     glob_too_slow

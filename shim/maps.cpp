@@ -56,29 +56,38 @@ bool parse(char* line, Mapping& out) noexcept {
     return true;
 }
 
-bool each(void (*visit)(const Mapping&, void*) noexcept, void* context) noexcept {
-    const long fd = sys::open("/proc/self/maps");
+bool each(std::uint64_t end, void (*visit)(const Mapping&, void*) noexcept,
+          void* context) noexcept {
+    // not /proc/self: without its first thread a process has no maps there
+    const long fd = sys::open("/proc/thread-self/maps");
     if (fd < 0)
         return false;
     std::size_t have = 0;
-    bool whole = true;
-    for (;;) {
+    bool whole = false, seen = false;
+    for (bool more = true; more;) {
         const long got = sys::read(static_cast<int>(fd), buffer + have, sizeof buffer - have);
         if (got == -EINTR)
             continue;
         if (got <= 0) {
-            whole = got == 0;
+            whole = got == 0 && seen; // there is always one
             break;
         }
         have += static_cast<std::size_t>(got);
         char* line = buffer;
-        while (char* end = static_cast<char*>(
+        while (char* newline = static_cast<char*>(
                    std::memchr(line, '\n', static_cast<std::size_t>(buffer + have - line)))) {
-            *end = 0;
+            *newline = 0;
             Mapping mapping;
-            if (parse(line, mapping))
+            if (parse(line, mapping)) {
+                seen = true;
+                if (mapping.start >= end) {
+                    whole = true;
+                    more = false;
+                    break;
+                }
                 visit(mapping, context);
-            line = end + 1;
+            }
+            line = newline + 1;
         }
         have = static_cast<std::size_t>(buffer + have - line);
         if (have == sizeof buffer)
@@ -92,6 +101,7 @@ bool each(void (*visit)(const Mapping&, void*) noexcept, void* context) noexcept
 void leave_alone(std::uint64_t own, std::uint64_t loader) noexcept {
     std::uint64_t wanted[] = {own, loader};
     each(
+        UINT64_MAX,
         [](const Mapping& mapping, void* context) noexcept {
             // by stat: on overlayfs and btrfs the device in the line is not the file's own
             struct ::stat st;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Reads /proc/self/maps: what is mapped, however it came there.
+// Reads /proc/thread-self/maps: what is mapped, however it came there.
 // Raw reads into a static buffer; no stdio, no allocation. Under the
 // Guard.
 #pragma once
@@ -17,9 +17,9 @@ struct Mapping {
     bool has_file() const noexcept { return path[0] == '/'; }
 };
 
-// Calls `visit` for each mapping, in order. It must not call this again. False if they can't be
-// read.
-bool each(void (*visit)(const Mapping&, void*) noexcept, void* context) noexcept;
+// Calls `visit` for each mapping that begins below `end`, in order. It must not call this again.
+// False if they can't be read.
+bool each(std::uint64_t end, void (*visit)(const Mapping&, void*) noexcept, void* context) noexcept;
 // Has rules not apply to the files mapped at these addresses.
 void leave_alone(std::uint64_t own, std::uint64_t loader) noexcept;
 // One line of /proc/PID/maps, without its newline, 0 in its place; false if it is none.

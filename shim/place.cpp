@@ -145,6 +145,7 @@ bool read_maps(std::uint64_t start, std::uint64_t end, const Piece* old,
         std::uint32_t count;
     } context = {start, end, old, count};
     return maps::each(
+        end,
         [](const maps::Mapping& mapping, void* p) noexcept {
             const Context& c = *static_cast<const Context*>(p);
             const std::uint64_t from = std::max(mapping.start, c.start);
@@ -160,8 +161,9 @@ bool read_maps(std::uint64_t start, std::uint64_t end, const Piece* old,
 void evaluate(std::uint64_t start, std::uint64_t end, const Piece* old,
               std::uint32_t count) noexcept {
     if (!read_maps(start, end, old, count) && log::first(log::no_proc))
-        log::Line() << "can't tell what is mapped: /proc/self/maps can't be read; rules apply to "
-                       "new mappings alone. HINT: /proc has to be mounted";
+        log::Line()
+            << "can't tell what is mapped: /proc/thread-self/maps can't be read; rules apply to "
+               "new mappings alone. HINT: /proc has to be mounted";
 }
 
 void put_back(std::uint32_t count) noexcept {

@@ -60,12 +60,6 @@ void close_door() noexcept {
     door_id = 0;
 }
 
-// The number is not ours any more, and not ours to close.
-void forget_door() noexcept {
-    door = -1;
-    door_id = 0;
-}
-
 long open_door() noexcept {
     const std::uint64_t now = sys::milliseconds();
     if (door_error && now < next_try)
@@ -142,11 +136,13 @@ template <class Fill> long ask(struct pp_request& request, bool& answered, Fill 
             close_door();
             door_error = error;
         } else if (error == -EBADF || error == -EINVAL) {
-            forget_door();
+            close_door();
         } else {
             break;
         }
     }
+    if (!answered && door < 0) // no new try at each mapping
+        door_error = error;
     return error;
 }
 

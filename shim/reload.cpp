@@ -101,6 +101,10 @@ void start(const Policy* first, std::uint64_t page_size, const Source* where) no
     active.store(true, std::memory_order_release);
 }
 
+bool has_policy() noexcept {
+    return policy != nullptr;
+}
+
 void reload_if_changed() noexcept {
     if (!source.read)
         return;
@@ -136,8 +140,9 @@ void reload_if_changed() noexcept {
             source.release(fresh);
             later = true;
             if (log::first(log::no_proc))
-                log::Line() << "can't tell what is mapped: /proc/self/maps can't be read; the "
-                               "policy from before stays";
+                log::Line()
+                    << "can't tell what is mapped: /proc/thread-self/maps can't be read; the "
+                       "policy from before stays";
         }
     }
     if (!later)

@@ -58,22 +58,25 @@ long push(std::uint64_t start, std::uint64_t end) noexcept;
 // The ranges that the answer asks for in a mapping, into the table, where there is none yet.
 // Returns how many.
 unsigned place(const decide::Answer& answer, const Mapped& mapped) noexcept;
-// The same for everything mapped in [start, end), as /proc/self/maps has it. A file without a
-// name is known by the `count` pieces at `old`, sorted, that were ranges until now.
+// The same for everything mapped in [start, end), as /proc/thread-self/maps has it. A file without
+// a name is known by the `count` pieces at `old`, sorted, that were ranges until now.
 void evaluate(std::uint64_t start, std::uint64_t end, const Piece* old = nullptr,
               std::uint32_t count = 0) noexcept;
-// The same, silent. False: /proc/self/maps can't be read; the table holds what was seen of it.
+// The same, silent. False: /proc/thread-self/maps can't be read; the table holds what was seen of
+// it.
 bool read_maps(std::uint64_t start, std::uint64_t end, const Piece* old,
                std::uint32_t count) noexcept;
 // What the program itself keeps, of the file that the answer is about. False: the table is full.
 bool keep(const decide::Answer& answer, const Mapped& mapped) noexcept;
-// The answer for a mapping out of /proc/self/maps; nullptr if the file can't be told any more.
+// The answer for a mapping out of /proc/thread-self/maps; nullptr if the file can't be told any
+// more.
 const decide::Answer* answer_for(const maps::Mapping& mapping, const Piece* old,
                                  std::uint32_t count) noexcept;
 // Puts back what a real call that failed has left in place.
 void put_back(std::uint32_t count) noexcept;
 void announce(const Piece& piece) noexcept;
 
+bool has_policy() noexcept;
 // The policy file may have changed: looks, at most once a second; if so, makes the table anew.
 void reload_if_changed() noexcept;
 

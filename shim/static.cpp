@@ -35,8 +35,7 @@ template <class Call> int result_of(Call call) noexcept {
     if (!core::active.load(std::memory_order_acquire))
         if (const char* door = secure_getenv("PAGEPATROL_DOOR"); door && *door)
             push::set_door(door);
-    start_core_if_needed();
-    const long result = call();
+    const long result = !start_core_if_needed() ? -EAGAIN : core::is_aside() ? -EPERM : call();
     errno = result == 0 ? kept : static_cast<int>(-result);
     return result == 0 ? 0 : -1;
 }

@@ -9,8 +9,10 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/vfs.h>
+#include <sys/wait.h>
 
 namespace pagepatrol::sys {
 namespace {
@@ -138,6 +140,24 @@ void take_signal(std::uint64_t set) noexcept {
     call(SYS_rt_sigtimedwait, arg(&set), 0, arg(&now), sizeof set);
 }
 
+// The signal at its end is 0: none.
+long fork_silently() noexcept {
+    return call(SYS_clone);
+}
+
+void exit_now(int status) noexcept {
+    for (;;)
+        call(SYS_exit_group, status);
+}
+
+long wait_for(long child, int& status) noexcept {
+    return call(SYS_wait4, child, arg(&status), __WALL);
+}
+
+void never_dump_core() noexcept {
+    call(SYS_prctl, PR_SET_DUMPABLE, 0);
+}
+
 void yield() noexcept {
     call(SYS_sched_yield);
 }
@@ -149,10 +169,10 @@ std::uint64_t milliseconds() noexcept {
            static_cast<std::uint64_t>(now.tv_nsec) / 1000000;
 }
 
-bool futex_wait(int* word, int value, unsigned ms) noexcept {
+void futex_wait(int* word, int value, unsigned ms) noexcept {
     const struct timespec limit = {static_cast<time_t>(ms / 1000),
                                    static_cast<long>(ms % 1000) * 1000000};
-    return call(SYS_futex, arg(word), FUTEX_WAIT_PRIVATE, value, arg(&limit)) == -ETIMEDOUT;
+    call(SYS_futex, arg(word), FUTEX_WAIT_PRIVATE, value, arg(&limit));
 }
 
 void futex_wake_one(int* word) noexcept {

@@ -82,10 +82,17 @@ void set_blocked_signals(std::uint64_t set) noexcept;
 std::uint64_t pending_signals() noexcept;
 void take_signal(std::uint64_t set) noexcept; // a pending one of the set, if there is one
 
+// A child with a copy of this thread alone, at whose end nobody but wait_for() is told, and that
+// nobody else's wait(2) finds. 0 in the child, which may only make system calls.
+long fork_silently() noexcept;
+[[noreturn]] void exit_now(int status) noexcept;
+long wait_for(long child, int& status) noexcept;
+void never_dump_core() noexcept; // of this process
+
 void yield() noexcept;
 std::uint64_t milliseconds() noexcept; // monotonic, coarse
-// Sleeps while *word == value, for at most `ms`; true if the time ran out.
-bool futex_wait(int* word, int value, unsigned ms) noexcept;
+// Sleeps while *word == value, for at most `ms`; a signal ends it, too.
+void futex_wait(int* word, int value, unsigned ms) noexcept;
 void futex_wake_one(int* word) noexcept;
 
 } // namespace pagepatrol::sys

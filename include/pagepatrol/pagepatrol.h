@@ -3,7 +3,9 @@
  * What a program may ask of PagePatrol by itself: keep pages of files that it has
  * mapped, or say once that they are hot or cold. C11 and C++. Link with
  * libpagepatrol-api.a (pkg-config pagepatrol): it needs no policy and no preload,
- * and where libpagepatrol.so is preloaded, it works on that library's table.
+ * and where libpagepatrol.so is preloaded, it works on that library's table. Without
+ * that, link it into one object of a process alone, the program or one of its shared
+ * libraries: each copy has a table of its own, and the kernel keeps the last one given.
  *
  * All functions:
  * - take [@addr, @addr + @len), @addr a multiple of the page size, @len in bytes,

@@ -463,6 +463,29 @@ static void rearranged(void) {
     SHOW(munmap(to, 6 * PAGE));
 }
 
+static void *after_the_first(void *arg) {
+    (void)arg;
+    while (kill(getpid(), 0) == 0) { // until /proc says that the first thread is gone
+        char state[256] = "";
+        const int fd = open("/proc/self/stat", O_RDONLY);
+        const ssize_t n = read(fd, state, sizeof state - 1);
+        close(fd);
+        if (n > 0 && strstr(state, ") Z "))
+            break;
+    }
+    char *p = map(data, 3);
+    say_pages("mapped without the first thread", p, 3);
+    SHOW(munmap(p, 3 * PAGE));
+    fflush(stdout);
+    _exit(0);
+}
+
+static void first_thread_gone(void) {
+    pthread_t thread;
+    SHOW(pthread_create(&thread, NULL, after_the_first, NULL));
+    pthread_exit(NULL);
+}
+
 static const struct {
     const char *name;
     void (*run)(void);
@@ -486,6 +509,7 @@ static const struct {
     {"no memory", no_memory},
     {"generations", generations},
     {"rearranged", rearranged},
+    {"first thread gone", first_thread_gone},
 };
 
 int main(int argc, char **argv) {

@@ -7,7 +7,7 @@
 . "$(dirname "$0")/lib.sh"
 
 plain=$("$CORNERS" "$scratch" "$MAPPER" 2>/dev/null)
-check 'corners: cases' 19 "$(printf '%s\n' "$plain" | grep -c '^  ended')"
+check 'corners: cases' 20 "$(printf '%s\n' "$plain" | grep -c '^  ended')"
 check 'corners: those that end by a signal' '-7 -7' \
     "$(printf '%s\n' "$plain" | sed -n 's/^  ended \(-.*\)/\1/p' | paste -sd' ' -)"
 printf 'schema = 1\n[[rule]]\npath = "%s/*"\naction = "activate"\n' "$scratch" >"$scratch/all.toml"
@@ -27,6 +27,10 @@ check "a program's own file as descriptor 2 is not written to" 'not stderr
 check 'ranges of a library that comes and goes' 6 \
     "$(PAGEPATROL_VERBOSE=1 preloaded "$scratch/data.toml" "$CORNERS" "$scratch" "$MAPPER" library 2>&1 >/dev/null |
         grep -c 'range .*(8 KiB): rule 1, pin')"
+
+check 'a range of a process without its first thread' 1 \
+    "$(PAGEPATROL_VERBOSE=1 preloaded "$scratch/data.toml" "$CORNERS" "$scratch" "$MAPPER" 'first thread gone' 2>&1 >/dev/null |
+        grep -c 'range .*(12 KiB): rule 1, pin')"
 
 # The shim can't come along there.
 busybox=$(command -v busybox)
@@ -70,4 +74,13 @@ for how in prctl syscall; do
 done
 check 'a filter that is refused' 'before x after x ' \
     "$(preloaded "$scratch/pin.toml" "$SANDBOX" fail "$scratch/data" 2>/dev/null | tr '\n' ' ')"
+check 'asking for filters is not installing one' 0 \
+    "$(preloaded "$scratch/pin.toml" "$SANDBOX" ask "$scratch/data" 2>&1 | grep -c 'seccomp')"
+printf 'schema = 1\n[[rule]]\npath = "/nowhere/*"\naction = "pin"\n' >"$scratch/nowhere.toml"
+check 'a filter before any rule applied: said' 1 \
+    "$(preloaded "$scratch/nowhere.toml" "$SANDBOX" prctl "$scratch/data" 2>&1 | grep -c 'installs a seccomp filter')"
+# A filter that was there before the program.
+check 'a filter from before that kills for bpf' 'before x
+after x' "$("$SANDBOX" kill-bpf env LD_PRELOAD="$SHIM" PAGEPATROL_POLICY="$scratch/data.toml" "$SANDBOX" ask "$scratch/data" 2>"$scratch/stderr")"
+check 'a filter from before that kills for bpf: said' 1 "$(grep -c 'a seccomp filter from before' "$scratch/stderr")"
 finish

@@ -40,14 +40,17 @@ for name in libjemalloc.so.2 libmimalloc.so.2 libtcmalloc_minimal.so.4 libeatmyd
                 grep -c 'range .*(8 KiB): rule 1, pin')"
         check "$label: threads and forks" 'wrong 0' \
             "$(beside "$order" "$scratch/data.toml" "$FORKS" "$scratch/data" 2>"$scratch/stderr")"
-        check "$label: one line" "$lines" "$(wc -l <"$scratch/stderr")"
+        # where the machine is so busy that a holder of the lock does not run for a second, it says so
+        check "$label: one line" "$lines" "$(grep -vc 'another thread has been in a call' "$scratch/stderr")"
     done
 done
 
 # In the order in which locks are taken at a fork, jemalloc and the shim are against each other.
 check 'lock order: without the shim' 'wrong 0, in time' "$("$LOCK_ORDER" "$scratch/data")"
-check 'lock order: no fork is held up' 'wrong 0, in time' \
-    "$(preloaded "$scratch/data.toml" "$LOCK_ORDER" "$scratch/data" 2>/dev/null)"
+for ticking in '' ticking; do
+    check "lock order: no fork is held up${ticking:+, $ticking}" 'wrong 0, in time' \
+        "$(preloaded "$scratch/data.toml" "$LOCK_ORDER" "$scratch/data" $ticking 2>/dev/null)"
+done
 
 # AddressSanitizer wants its run time to be the first library. Linked in, it is.
 plain=$("$CORNERS_ASAN_STATIC" "$scratch" "$MAPPER" 2>/dev/null)

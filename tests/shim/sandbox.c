@@ -2,7 +2,8 @@
 //
 // sandbox HOW FILE: puts itself under a seccomp filter that kills for what it does not
 // need itself, by prctl() or by syscall(SYS_seccomp), then maps and reads a file that
-// it has open. "fail": the filter is refused by the kernel.
+// it has open. "fail": the filter is refused by the kernel; "ask": whether there could be
+// one. sandbox kill-bpf COMMAND...: runs the command under one that kills for bpf(2) alone.
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/filter.h>
@@ -28,7 +29,24 @@ static int show(int fd, const char* when) {
     return write(1, line, (size_t)n) != n || madvise(p, 4096, MADV_RANDOM) || munmap(p, 4096);
 }
 
+static int run_without_bpf(char** command) {
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_bpf, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog filter = {sizeof code / sizeof code[0], code};
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
+        prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter))
+        return 3;
+    execvp(command[0], command);
+    return 4;
+}
+
 int main(int argc, char** argv) {
+    if (argc > 2 && !strcmp(argv[1], "kill-bpf"))
+        return run_without_bpf(argv + 2);
     struct sock_filter code[] = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
         ALLOW(mmap),
@@ -47,6 +65,12 @@ int main(int argc, char** argv) {
         result = prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter);
     } else if (!strcmp(argv[1], "syscall")) {
         result = (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &filter);
+    } else if (!strcmp(argv[1], "ask")) {
+        result = prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, NULL) == -1 && errno == EFAULT &&
+                         syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, NULL) == -1 &&
+                         errno == EFAULT
+                     ? 0
+                     : -1;
     } else {
         filter.len = 0;
         result =

@@ -305,7 +305,7 @@ long getcwd(char*, std::size_t) noexcept {
 long readlink(const char* path, char* buffer, std::size_t size) noexcept {
     ++kernel.readlinks;
     int fd = -1;
-    if (sscanf(path, "/proc/self/fd/%d", &fd) != 1 || !kernel.files.count(fd))
+    if (sscanf(path, "/proc/thread-self/fd/%d", &fd) != 1 || !kernel.files.count(fd))
         return -ENOENT;
     const fake::File& f = kernel.files[fd];
     const std::string link = f.path + (f.links ? "" : " (deleted)");
@@ -351,6 +351,8 @@ long bpf(int command, union ::bpf_attr* given, unsigned size) noexcept {
             return -EINVAL; // as the kernel does for this type of program
         if (it->second != kernel.program_id)
             return kernel.foreign_program ? 0 : -EINVAL;
+        if (kernel.run_error)
+            return kernel.run_error;
         auto& request = *reinterpret_cast<struct pp_request*>(attr->test.ctx_in);
         request.result = 0;
         if (!kernel.results.empty()) {
@@ -395,8 +397,8 @@ void take_signal(std::uint64_t) noexcept {}
 std::uint64_t milliseconds() noexcept {
     return kernel.now;
 }
-bool futex_wait(int*, int, unsigned) noexcept {
-    return true;
+void futex_wait(int*, int, unsigned ms) noexcept {
+    kernel.now += ms;
 }
 void futex_wake_one(int*) noexcept {}
 

@@ -70,6 +70,7 @@ struct Kernel {
     std::map<int, std::uint32_t> programs; // descriptor -> program id
     std::vector<long> results;             // to give in turn, then 0
     bool foreign_program = false;          // runs, but answers nothing
+    long run_error = 0;                    // of our own program
     struct pp_request request = {};        // the last that was answered
     std::uint64_t asked = 0, granted = 0;  // to answer
     std::uint32_t limited_by = 0;

@@ -64,6 +64,20 @@ TEST_F(Push, NeverClosesWhatIsNotItsOwn) {
     }
 }
 
+TEST_F(Push, ADoorThatTakesNoRequestIsLetGo) {
+    kernel.now += 1000;
+    const push::Quiet quiet;
+    kernel.run_error = -EINVAL; // it wants a larger one, say
+    for (int i = 0; i < 100; ++i)
+        EXPECT_EQ(push::table(two, 2, 0x8000, 0x9000), -EINVAL);
+    EXPECT_EQ(kernel.opens, 1u) << "once a second";
+    EXPECT_TRUE(kernel.programs.empty()) << "descriptors are left";
+    kernel.run_error = 0;
+    kernel.now += 1000;
+    EXPECT_EQ(push::table(two, 2, 0x8000, 0x9000), 0);
+    EXPECT_EQ(last(), "push 0x1000-0x9000 [2]");
+}
+
 TEST_F(Push, BusyIsTriedAgain) {
     kernel.results = {-EAGAIN, -EAGAIN, -EAGAIN};
     EXPECT_EQ(push::table(two, 2, 0x8000, 0x9000), 0);
