@@ -57,9 +57,9 @@ class Vm:
     """scripts/vm, with the kernel side loaded by the arm that needs it."""
     as_folder = False
 
-    def __init__(self, repo, build, options):
+    def __init__(self, repo, build, options, disk):
         self.repo, self.build, self.options = repo, build, options
-        self.base = [repo / "scripts/vm", "--parallel", "--disk-model", options.disk]
+        self.base = [repo / "scripts/vm", "--parallel", "--disk-model", disk]
         if options.kernel != "stock":
             self.base += ["--kernel", options.kernel]
 
@@ -77,7 +77,7 @@ class Native:
     """This machine, as root, with PagePatrol loaded already."""
     as_folder = True
 
-    def __init__(self, repo, build, options):
+    def __init__(self, repo, build, options, _disk):
         self.repo, self.build, self.options = repo, build, options
         if os.geteuid() != 0:
             raise Failure("--native needs root: it makes memory cgroups and drops caches")

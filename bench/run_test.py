@@ -1,0 +1,82 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""bench/run itself: what it runs, and where, with nothing run. Usage: run_test.py
+"""
+import argparse
+import contextlib
+import importlib.machinery
+import importlib.util
+import io
+import sys
+import unittest
+import unittest.mock
+from pathlib import Path
+
+sys.dont_write_bytecode = True
+
+
+def driver():
+    path = str(Path(__file__).parent / "run")
+    loader = importlib.machinery.SourceFileLoader("bench_run", path)
+    module = importlib.util.module_from_spec(importlib.util.spec_from_loader("bench_run", loader))
+    loader.exec_module(module)
+    return module
+
+
+bench_run = driver()
+
+
+class FakeVm:
+    """A machine on which nothing happens."""
+    as_folder = False
+    disks = []
+
+    def __init__(self, _repo, _build, _options, disk):
+        self.disk = disk
+        self.disks.append(disk)
+
+    def describe(self):
+        return {"kernel": "6.12.1-test", "where": "vm", "disk": {"model": self.disk}}
+
+    def run(self, _workload, _data, _parts):
+        return ()
+
+
+class Run(unittest.TestCase):
+    def setUp(self):
+        FakeVm.disks = []
+        optimum = unittest.mock.Mock()
+        optimum.beside.return_value = None
+        parts = {name: {"bytes": 4096000, "pages": 1000} for name in ("first", "second", "lmdb")}
+        for patch in (unittest.mock.patch.object(bench_run.machine, "Vm", FakeVm),
+                      unittest.mock.patch.object(bench_run.optimum, "Optimum", return_value=optimum),
+                      unittest.mock.patch.object(bench_run.data, "prepared",
+                                                 return_value=(Path("/image"), parts)),
+                      contextlib.redirect_stdout(io.StringIO())):
+            self.enter(patch)
+        self.options = argparse.Namespace(
+            quick=False, native=False, disk=None, only=None, build=Path("/nowhere"), repo=bench_run.REPO)
+
+    def enter(self, context):
+        context.__enter__()
+        self.addCleanup(context.__exit__, None, None, None)
+
+    def compare_all(self):
+        return [bench_run.compare(workload, disk, self.options)
+                for workload, disk in bench_run.planned(self.options)]
+
+    def test_each_workload_has_its_own_disks(self):
+        self.options.only = ["search-tree", "search-large", "get-scan-30", "backup"]
+        found = self.compare_all()
+        self.assertEqual(FakeVm.disks, ["sata", "nvme"] * 3 + ["sata"])
+        self.assertEqual([one["machine"]["disk"]["model"] for one in found], FakeVm.disks)
+        self.assertEqual((self.options.disk, hasattr(self.options, "parts")), (None, False))
+
+    def test_the_disk_that_was_asked_for(self):
+        self.options.only, self.options.disk = ["search-tree", "backup"], "none"
+        self.compare_all()
+        self.assertEqual(FakeVm.disks, ["none", "none"])
+
+
+if __name__ == "__main__":
+    unittest.main()
