@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 # pylint: disable=wrong-import-position
 from lab import measure, optimum, plan, profile, report, residency, results, stats, targets  # noqa: E402
 from lab.arms import METHODS, Arm  # noqa: E402
-from lab.cgroup import Job, Outcome  # noqa: E402
+from lab.cgroup import Job, Outcome, run_together  # noqa: E402
 from lab.report import names  # noqa: E402
 from lab.system import Failure  # noqa: E402
 from lab.workloads import kv_writes  # noqa: E402
@@ -255,6 +255,35 @@ class Turns(unittest.TestCase):
                   for arm in plan.ARMS.values()}
         self.assertIsNone(limits.pop("unlimited"))
         self.assertEqual(set(limits.values()), {96 * MIB})
+
+
+class Jobs(unittest.TestCase):
+    """Programs in a folder that looks like a cgroup."""
+
+    def setUp(self):
+        place = tempfile.TemporaryDirectory()
+        self.addCleanup(place.cleanup)
+        self.cgroup = Path(place.name)
+        (self.cgroup / "memory.events").write_text("oom_kill 0\n")
+
+    def ends_with(self, status, **more):
+        foreground = Job(["sleep", "0.2"], name="server")
+        job = Job(["sh", "-c", f"echo done; exit {status}"], background=True, **more)
+        return run_together(self.cgroup, [foreground, job])[1]
+
+    def test_what_a_program_may_end_with(self):
+        for status, more in ((0, {}), (1, {"ok": (0, 1)})):
+            outcome = self.ends_with(status, **more)
+            self.assertTrue(outcome.runs and outcome.output == "done\n")
+        for status, more in ((1, {}), (2, {"ok": (0, 1)})):
+            with self.assertRaisesRegex(Failure, f"exit status {status}"):
+                self.ends_with(status, **more)
+
+    def test_a_backup_finds_nothing_and_has_done_its_work(self):
+        options = types.SimpleNamespace(build=Path("/build"), data=Path("/data"), quick=True)
+        for name, ok in (("backup", (0, 1)), ("backup-tar", (0,))):
+            (server, scan), = plan.WORKLOADS[name].passes(options)
+            self.assertEqual((server.ok, scan.ok), ((0,), ok))
 
 
 class Plan(unittest.TestCase):

@@ -28,6 +28,7 @@ class Job:
     background: bool = False  # begun anew until the others are done, then ended
     environment: dict = field(default_factory=dict)  # beside what there is
     cgroup: Path | None = None  # None: that of the measurement
+    ok: tuple = (0,)  # exit statuses of one that did its work
 
 
 @dataclass
@@ -99,12 +100,12 @@ class _Run:
             self.stderr.seek(0)
             return self.stdout.read(), self.stderr.read(), usage, seconds
 
-    def judge(self, complaints):
+    def judge(self, complaints, ok=(0,)):
         code = self.process.returncode
         # what a program says that did its work is its own affair (pp-bench: a table)
-        if code != 0 or "pagepatrol: " in complaints:
+        if code not in ok or "pagepatrol: " in complaints:
             sys.stderr.write(complaints)
-        if code != 0:
+        if code not in ok:
             what = f"signal {-code}" if code < 0 else f"exit status {code}"
             kills = events(self.cgroup).get("oom_kill", 0)
             raise Failure(f"{' '.join(self.command)}: {what}"
@@ -143,7 +144,7 @@ class _Worker(threading.Thread):
                 self.outcome.add(usage, seconds)
                 if self.job.background and self.done.is_set() and self.run_now.process.returncode:
                     return  # ended by us, and not one that reports then
-                self.run_now.judge(complaints)
+                self.run_now.judge(complaints, self.job.ok)
                 self.outcome.output = output
                 self.outcome.runs += 1
         except (Failure, OSError) as failure:
