@@ -6,6 +6,7 @@ made-up results. Usage: lab_test.py PP-BELADY
 import contextlib
 import copy
 import json
+import shutil
 import sqlite3
 import sys
 import tempfile
@@ -18,7 +19,8 @@ from pathlib import Path
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(Path(__file__).parent))
 # pylint: disable=wrong-import-position
-from lab import measure, optimum, plan, profile, report, residency, results, stats, targets  # noqa: E402
+from lab import (machine, measure, optimum, plan, profile, report, residency, results, stats,  # noqa: E402
+                 targets)
 from lab.arms import METHODS, Arm  # noqa: E402
 from lab.cgroup import Job, Outcome, run_together  # noqa: E402
 from lab.report import names  # noqa: E402
@@ -143,8 +145,9 @@ class Results(unittest.TestCase):
     def test_a_long_run_in_parts(self):
         order = ["search-tree", "search-large", "model"]
 
-        def one(name, disk="sata", **more):
-            return {"workload": name, "machine": {"disk": {"model": disk}}, "failure": None} | more
+        def one(name, disk="sata", kernel="stock", **more):
+            where = {"disk": {"model": disk}, "kernel": kernel}
+            return {"workload": name, "machine": where, "failure": None} | more
         earlier = results.begin("old", "yesterday", False)
         earlier["comparisons"] = [one("model"), one("search-tree", "nvme"), one("search-tree", seconds=1)]
         found = results.begin("new", "today", False)
@@ -152,11 +155,12 @@ class Results(unittest.TestCase):
         results.put(found, one("search-tree", seconds=2), order)
         results.put(found, one("search-tree", seconds=3, failure="it broke"), order)
         results.put(found, one("search-large"), order)
+        results.put(found, one("search-tree", kernel="patched", seconds=4), order)
         self.assertEqual(
-            [(each["workload"], each["machine"]["disk"]["model"], each["commit"], each.get("seconds"))
-             for each in found["comparisons"]],
-            [("search-tree", "nvme", "old", None), ("search-tree", "sata", "new", 2),
-             ("search-large", "sata", "new", None), ("model", "sata", "old", None)])
+            [(*results.key(each), each["commit"], each.get("seconds")) for each in found["comparisons"]],
+            [("search-tree", "nvme", "stock", "old", None), ("search-tree", "sata", "patched", "new", 4),
+             ("search-tree", "sata", "stock", "new", 2), ("search-large", "sata", "stock", "new", None),
+             ("model", "sata", "stock", "old", None)])
         with self.assertRaisesRegex(ValueError, "--quick"):
             results.keep(results.begin("new", "today", True), earlier, order)
         with self.assertRaisesRegex(ValueError, "no longer: model"):
@@ -249,6 +253,19 @@ class Turns(unittest.TestCase):
         with unittest.mock.patch("lab.profile.Profiler", side_effect=profile.NoProfile("it broke")):
             self.assertEqual(self.closer("search-large", False)[0]["refused"], "it broke")
 
+    def test_the_kernel_side_is_loaded_where_that_is_ours(self):
+        with tempfile.TemporaryDirectory() as folder:
+            build, log = Path(folder), Path(folder) / "log"
+            (build / "ctl").mkdir()
+            (build / "ctl/ppctl").write_text(f'#!/bin/sh\necho "$*" >>{log}\n')
+            (build / "ctl/ppctl").chmod(0o755)
+            for load, module in ((True, "/a/module.ko"), (True, ""), (False, None)):
+                options = types.SimpleNamespace(build=build, load=load, module=module)
+                with plan.ARMS["pagepatrol/mglru"].prepared(options), plan.ARMS["damon/mglru"].prepared(options):
+                    pass
+            self.assertEqual(log.read_text().splitlines(),
+                             ["load --module /a/module.ko", "unload", "load", "unload"])
+
     def test_the_bound_has_no_limit(self):
         workload = plan.WORKLOADS["model"]
         limits = {arm.method: arm.limit(workload, types.SimpleNamespace(quick=True))
@@ -284,6 +301,45 @@ class Jobs(unittest.TestCase):
         for name, ok in (("backup", (0, 1)), ("backup-tar", (0,))):
             (server, scan), = plan.WORKLOADS[name].passes(options)
             self.assertEqual((server.ok, scan.ok), ((0,), ok))
+
+
+class Kernels(unittest.TestCase):
+    """The module for the kernel that the VM has, by what scripts/vm itself asks."""
+
+    def setUp(self):
+        place = tempfile.TemporaryDirectory()
+        self.addCleanup(place.cleanup)
+        self.repo = Path(place.name)
+        (self.repo / "scripts").mkdir()
+        shutil.copy(REPO / "scripts/lib.sh", self.repo / "scripts")
+        for script, said in (("fetch-kernel", str(self.repo / "stock")), ("build-module", "of $2")):
+            path = self.repo / "scripts" / script
+            path.write_text(f'#!/bin/sh\necho "{said}"\n')
+            path.chmod(0o755)
+        for name, option in (("stock", "n"), ("mine", "y")):
+            (self.repo / name / "boot").mkdir(parents=True)
+            (self.repo / name / "release").write_text("6.12.1\n")
+            (self.repo / name / "boot/config-6.12.1").write_text(f"CONFIG_PAGEPATROL={option}\n")
+
+    def test_module_of_a_kernel(self):
+        headers = f"of {self.repo}/stock/usr/src/linux-headers-6.12.1"
+        self.assertEqual(machine.module(self.repo), headers)
+        self.assertEqual(machine.module(self.repo, self.repo / "stock"), headers)
+        self.assertEqual(machine.module(self.repo, self.repo / "mine"), "")
+        with self.assertRaisesRegex(Failure, "status 125"):
+            machine.module(self.repo, "/nowhere")
+
+    def test_the_guest_is_told(self):
+        options = types.SimpleNamespace(kernel="mine", repetitions=1, arms=["pagepatrol/mglru"], quick=False)
+        commands = []
+        with unittest.mock.patch("lab.machine.module", return_value=""), \
+                unittest.mock.patch("lab.machine.stream", lambda command: commands.append(command) or ()):
+            vm = machine.Vm(REPO, Path("/build"), options, "nvme")
+            list(vm.run(plan.WORKLOADS["model"], Path("/image"), {}))
+        command = [str(part) for part in commands[0]]
+        guest = command[command.index("--", 2) + 1:]
+        self.assertEqual(command[command.index("--kernel") + 1], "mine")
+        self.assertEqual(guest[guest.index("--load"):], ["--load", "--module", "", "--data", "/scratch"])
 
 
 class Plan(unittest.TestCase):

@@ -11,7 +11,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from lab import damon
+from lab import costs, damon
 from lab.cgroup import memory_cgroup
 from lab.system import Failure, counters, difference
 
@@ -194,16 +194,16 @@ class PagePatrol(Arm):
 
     @contextlib.contextmanager
     def prepared(self, options):
-        """The kernel side is loaded for this arm alone, if we know the module."""
-        ppctl = [str(options.build / "ctl/ppctl")]
-        if options.module:
-            subprocess.run([*ppctl, "load", "--module", options.module], check=True,
-                           stdout=subprocess.DEVNULL)
+        """The kernel side is loaded for this arm alone, where that is ours to do."""
+        if not options.load:
+            yield
+            return
+        tools = costs.Tools(options.build)
+        tools.load(options.module)
         try:
             yield
         finally:
-            if options.module:
-                subprocess.run([*ppctl, "unload"], check=True, stdout=subprocess.DEVNULL)
+            tools.unload()
 
     @contextlib.contextmanager
     def around(self, workload, cgroup, options):

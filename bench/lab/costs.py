@@ -54,7 +54,8 @@ class Tools:
         return self.run(self.overhead, *arguments, policy=policy)["arms"]
 
     def load(self, module, *options):
-        call([self.ppctl, "load", "--module", module, *options])
+        """`module`: its path; "": it is built into the kernel."""
+        call([self.ppctl, "load", *(["--module", module] if module else []), *options])
 
     def unload(self):
         call([self.ppctl, "unload"])
@@ -65,10 +66,6 @@ def file_policy(folder, path, action):
     policy = folder / f"{action}.toml"
     policy.write_text(FILE_POLICY.format(path=path, action=action))
     return policy
-
-
-def module(repo):
-    return call([repo / "scripts/build-module"]).strip()
 
 
 class Counting:

@@ -30,6 +30,13 @@ def commit(repo):
     return name if clean else f"{name}-modified"
 
 
+def module(repo, kernel="stock"):
+    """The path of PagePatrol's module for one of scripts/vm's kernels, built if need be; "" if it is
+    built in."""
+    script = '. "$0" && kernel=$(pp_kernel "$1") && pp_module "$kernel"'
+    return call(["bash", "-euc", script, repo / "scripts/lib.sh", kernel]).strip()
+
+
 def own_command(repo, build, workload, parts, options):
     command = [repo / "bench/run", "--guest", workload.name, "--parts", json.dumps(parts),
                "--repetitions", options.repetitions, "--arms", ",".join(options.arms),
@@ -67,10 +74,10 @@ class Vm:
         return json.loads(call([*self.base, "--describe"])) | {"where": "vm"}
 
     def run(self, workload, data, parts):
-        module = call([self.repo / "scripts/build-module"]).strip()
+        path = module(self.repo, self.options.kernel)
         yield from stream([*self.base, "--no-load", "--disk", data, "--timeout", "7200", "--",
                            *own_command(self.repo, self.build, workload, parts, self.options),
-                           "--module", module, "--data", "/scratch"])
+                           "--load", "--module", path, "--data", "/scratch"])
 
 
 class Native:

@@ -64,17 +64,21 @@ def keep(found, earlier, order):
         found["comparisons"].append({"commit": earlier["commit"], "when": earlier["when"]} | one)
 
 
+def key(one):
+    """What there is one comparison of: workload, disk and kernel."""
+    return one["workload"], one["machine"]["disk"]["model"], one["machine"]["kernel"]
+
+
 def put(found, one, order):
-    """Adds a comparison, in the place of one on the same workload and disk, but for a failed one
-    in the place of a good one. `order`: workloads."""
-    def key(each):
-        return order.index(each["workload"]), each["machine"]["disk"]["model"]
+    """Adds a comparison, in the place of one on the same workload, disk and kernel, but for a failed
+    one in the place of a good one. `order`: workloads."""
     if one["failure"] and any(key(each) == key(one) and not each["failure"]
                               for each in found["comparisons"]):
         return
     found["comparisons"] = sorted(
         [each for each in found["comparisons"] if key(each) != key(one)]
-        + [{"commit": found["commit"], "when": found["when"]} | one], key=key)
+        + [{"commit": found["commit"], "when": found["when"]} | one],
+        key=lambda each: (order.index(each["workload"]), *key(each)))
 
 
 def kernel_bytes(found):

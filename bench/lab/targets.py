@@ -41,7 +41,8 @@ def _judged(found, what, lru, value, bound, at_least, possible=None):
     if value is None:
         return None
     met = value >= bound if at_least else value <= bound
-    return {"workload": found["workload"], "disk": found["machine"]["disk"]["model"], "lru": lru,
+    workload, disk, kernel = results.key(found)
+    return {"workload": workload, "disk": disk, "kernel": kernel, "lru": lru,
             "what": what, "value": value, "bound": bound, "at_least": at_least, "met": met,
             "possible": possible}
 
@@ -71,7 +72,7 @@ def _harm(found, lru):
 
 
 def judge(comparisons):
-    """A list of verdicts: {"workload", "disk", "lru", "what", "value", "bound", "at_least",
+    """A list of verdicts: {"workload", "disk", "kernel", "lru", "what", "value", "bound", "at_least",
     "met", "possible"}. What was not measured has none. possible: the value without a memory limit,
     if that was measured."""
     verdicts = []
