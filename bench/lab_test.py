@@ -111,7 +111,8 @@ class Targets(unittest.TestCase):
         self.assertAlmostEqual(self.verdict("mglru", "optimum")["value"], 0.5 / 0.56)
 
     def test_harm_is_against_the_better_default(self):
-        self.assertEqual(results.better_default(sample()["comparisons"][0]), "default/mglru")
+        one = sample()["comparisons"][0]
+        self.assertEqual(results.better_default(one, one["primary"]), "default/mglru")
         self.assertEqual(self.verdict("classic", "better")["value"], 1.65)
         self.assertEqual(self.verdict("mglru", "better")["value"], 0.95)
         self.assertFalse(self.verdict("mglru", "better")["met"])
@@ -120,6 +121,49 @@ class Targets(unittest.TestCase):
         found = sample()["comparisons"]
         found[0]["arms"] = found[0]["arms"][:2]
         self.assertEqual(targets.judge(found), [])
+
+    def test_the_spread(self):
+        verdict = self.verdict("classic", "times")
+        self.assertEqual((verdict["low"], round(verdict["high"], 2), verdict["base"]), (2.75, 3.27, "default/classic"))
+        self.assertFalse(targets.within_spread(verdict))
+        self.assertTrue(targets.within_spread(verdict | {"bound": 3.1}))
+        self.assertFalse(targets.within_spread(verdict | {"bound": 2.75}))
+
+    def test_what_failed_has_no_verdict(self):
+        found = sample()["comparisons"]
+        found[0]["failure"] = "it broke"
+        self.assertEqual(targets.judge(found), [])
+
+    def judged(self, workload, ours, default):
+        """{what: verdict} on MGLRU of one run each."""
+        options = types.SimpleNamespace(parts={"hot": {"bytes": 1, "pages": 1}})
+        one = results.comparison(plan.WORKLOADS[workload], MACHINE, options, None)
+        one["arms"] = [arm("default/classic", default), arm("default/mglru", default), arm("pagepatrol/mglru", ours)]
+        return {verdict["what"]: verdict for verdict in targets.judge([one])}
+
+    def test_the_scan_may_not_get_worse(self):
+        found = self.judged("backup", run(30, 0), run(20, 0))
+        self.assertEqual(list(found), ["look-ups, against the better default"])
+        for scanned, met in ((99, True), (97, False)):
+            found = self.judged("get-scan-one", run(30, 0, scan_throughput=scanned), run(20, 0, scan_throughput=100))
+            verdict = found["records scanned, against the better default"]
+            self.assertEqual((verdict["value"], verdict["met"]), (scanned / 100, met))
+
+    def test_processor_time_of_random_reads(self):
+        for seconds, met in ((1.01, True), (1.03, False)):
+            verdict = self.judged("random-60", run(1, 0) | {"cpu_seconds": seconds}, run(1, 0))[
+                "CPU time, times the default's"]
+            self.assertEqual((verdict["value"], verdict["bound"], verdict["met"]), (seconds, 1.02, met))
+
+    def test_less_may_be_better(self):
+        ratio = stats.ratio([2.0, 4.0, 2.0], [1.0, 1.0, 1.0])
+        self.assertEqual(ratio.inverted(), stats.Summary(0.5, 0.25, 0.5, 3))
+
+    def test_processor_time_by_read(self):
+        runs = [run(1, 0) | {"disk_reads": reads} for reads in (4, 2)]
+        one = {"arms": [arm("default/mglru", *runs), arm("damon/mglru", run(1, 0), run(1, 0) | {"disk_reads": 0})]}
+        self.assertEqual(results.values(one, "default/mglru", "cpu_per_read"), [0.25, 0.5])
+        self.assertEqual(results.values(one, "damon/mglru", "cpu_per_read"), [None, None])
 
 
 class Results(unittest.TestCase):

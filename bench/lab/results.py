@@ -7,6 +7,8 @@ from lab import stats
 from lab.system import PAGE
 
 FORMAT = 1
+# what is one number of a run by another
+DERIVED = {"cpu_per_read": ("cpu_seconds", "disk_reads")}
 
 
 def begin(commit, when, quick):
@@ -94,7 +96,10 @@ def arm_of(found, name):
 
 
 def get(run, key):
-    """A number of a run, wherever it is; None if it has none."""
+    """A number of a run, wherever it is or from what it is computed; None if it has none."""
+    if key in DERIVED:
+        over, under = (get(run, each) for each in DERIVED[key])
+        return over / under if over is not None and under else None
     for place in (run, run.get("metrics", {}), run.get("memory_stat", {})):
         if key in place:
             return place[key]
@@ -115,12 +120,11 @@ def ratio(found, name, base, key):
     return stats.ratio(values(found, name, key), values(found, base, key))
 
 
-def better_default(found):
-    """The name of the default arm with the better primary metric, or None."""
-    key, higher = found["primary"]["key"], found["primary"]["higher_is_better"]
+def better_default(found, metric):
+    """The name of the default arm that is better by this metric, or None."""
     known = [(value.median, arm["arm"]) for arm in found["arms"] if arm["method"] == "default"
-             and (value := summary(found, arm["arm"], key))]
-    return (max if higher else min)(known)[1] if known else None
+             and (value := summary(found, arm["arm"], metric["key"]))]
+    return (max if metric["higher_is_better"] else min)(known)[1] if known else None
 
 
 def load(path):

@@ -12,6 +12,13 @@ class Summary:
     high: float
     count: int
 
+    def over(self, divisor):
+        return Summary(self.median / divisor, self.low / divisor, self.high / divisor, self.count)
+
+    def inverted(self):
+        """Of a ratio: how many times as good, where less is better."""
+        return Summary(1 / self.median, 1 / self.high, 1 / self.low, self.count)
+
 
 def summary(values):
     """None if there is nothing to sum up, or not of all."""
