@@ -8,6 +8,7 @@ import copy
 import json
 import shutil
 import sqlite3
+import subprocess
 import sys
 import tempfile
 import types
@@ -54,7 +55,8 @@ def sample():
         "first": {"bytes": 100 * MIB, "pages": 25600}, "second": {"bytes": 1, "pages": 1}})
     best = {"capacity": 17920, "accesses": 100, "pages": 10, "optimal_misses": 44, "lru_misses": 100,
             "hit_ratio": 0.56, "lru_hit_ratio": 0.0}
-    one = results.comparison(workload, MACHINE, options, best)
+    one = results.comparison(workload, MACHINE)
+    results.set_up(one, workload, options, best)
     one["arms"] = [
         arm("default/classic", run(10, 0), run(12, 0), run(11, 0)),
         arm("default/mglru", run(20, 0.1), run(20, 0.1), run(20, 0.1)),
@@ -136,8 +138,7 @@ class Targets(unittest.TestCase):
 
     def judged(self, workload, ours, default):
         """{what: verdict} on MGLRU of one run each."""
-        options = types.SimpleNamespace(parts={"hot": {"bytes": 1, "pages": 1}})
-        one = results.comparison(plan.WORKLOADS[workload], MACHINE, options, None)
+        one = results.comparison(plan.WORKLOADS[workload], MACHINE)
         one["arms"] = [arm("default/classic", default), arm("default/mglru", default), arm("pagepatrol/mglru", ours)]
         return {verdict["what"]: verdict for verdict in targets.judge([one])}
 
@@ -169,7 +170,7 @@ class Targets(unittest.TestCase):
 class Results(unittest.TestCase):
     def test_what_measure_says_is_taken_in(self):
         one = {"arms": [], "pictures": [], "profiles": [], "optimum": {"accesses": 1024}}
-        about = {"default/mglru": "x", "advice/mglru": "y"}
+        about = {"default/mglru": "x", "advice/mglru": "y"}  # in the arms' order
         results.add(one, {"kind": "refused", "arm": "advice/mglru", "reason": "because"}, about)
         for number in (1, 2):
             results.add(one, {"kind": "run", "arm": "default/mglru", "repetition": number} | run(number, 0),
@@ -182,9 +183,20 @@ class Results(unittest.TestCase):
         self.assertEqual(results.values(one, "default/mglru", "workingset_refault_file"), [5, 5])
         # 3 MiB of the 4 that were asked for
         self.assertEqual(results.values(one, "default/mglru", "hit_ratio"), [0.25, 0.25])
-        # in the arms' order
-        self.assertEqual([each["arm"] for each in one["pictures"]], ["advice/mglru", "default/mglru"])
+        for found in (one["pictures"], one["arms"]):
+            self.assertEqual([each["arm"] for each in found], ["default/mglru", "advice/mglru"])
         self.assertEqual(len(one["profiles"]), 1)
+
+    def test_more_than_was_asked_for(self):
+        one = {"arms": [], "optimum": {"accesses": 512}}
+        results.add(one, {"kind": "run", "arm": "default/mglru"} | run(1, 0), {"default/mglru": "x"})
+        self.assertEqual(results.values(one, "default/mglru", "hit_ratio"), [-0.5])
+
+    def test_what_broke_has_no_figures(self):
+        one, about = {"arms": [], "optimum": None}, {"damon/mglru": "x"}
+        results.add(one, {"kind": "run", "arm": "damon/mglru"} | run(1, 0), about)
+        results.add(one, {"kind": "refused", "arm": "damon/mglru", "reason": "failed: it broke"}, about)
+        self.assertEqual((one["arms"][0]["refused"], one["arms"][0]["runs"]), ("failed: it broke", []))
 
     def test_a_long_run_in_parts(self):
         order = ["search-tree", "search-large", "model"]
@@ -218,9 +230,9 @@ class Turns(unittest.TestCase):
         self.turns = []
 
         class Named(Arm):
-            def __init__(this, method, reason=None):  # pylint: disable=no-self-argument
+            def __init__(this, method, reason=None, essential=True):  # pylint: disable=no-self-argument
                 super().__init__("mglru")
-                this.method, this.reason = method, reason
+                this.method, this.reason, this.essential = method, reason, essential
 
             def refuses(this, workload):  # pylint: disable=no-self-argument
                 return this.reason
@@ -234,24 +246,27 @@ class Turns(unittest.TestCase):
                     self.turns.append(f"-{this.method}")
         self.arms = [Named("a"), Named("never", "because"), Named("b")]
 
-    def run_all(self, answers=("same",) * 6):
+    def run_all(self, answers=("same",) * 6, quick=True):
+        """`answers`: of the runs in turn; one that is an exception is what happens instead."""
         answers = iter(answers)
 
         def once(_workload, arm, _options, _sampler=None):
             self.turns.append(arm.method)
-            return {"seconds": 1.0}, next(answers)
+            answer = next(answers)
+            if isinstance(answer, Exception):
+                raise answer
+            return {"metrics": {"throughput": answer}}, "same" if isinstance(answer, float) else answer
         with unittest.mock.patch("lab.measure.measure_once", once):
-            return list(measure.measure(types.SimpleNamespace(name="w", pictured={}), self.arms, 3,
-                                        types.SimpleNamespace(quick=True)))
+            return list(measure.measure(plan.WORKLOADS["ycsb-c-leveldb"], self.arms, 3,
+                                        types.SimpleNamespace(quick=quick)))
 
     def test_the_closer_look_begins_with_what_is_there(self):
         looked_at = []
 
-        def closer(_workload, arms, _options, _preparation):
+        def closer(_workload, arms, *_):
             looked_at.extend(arm.name for arm in arms)
             return ()
-        with unittest.mock.patch("lab.measure.PICTURED", ("a/mglru", "b/mglru")), \
-                unittest.mock.patch("lab.measure.look_closer", closer):
+        with unittest.mock.patch("lab.measure.look_closer", closer):
             self.run_all()
         self.assertEqual(looked_at, ["b/mglru", "a/mglru"])
 
@@ -269,9 +284,27 @@ class Turns(unittest.TestCase):
             self.run_all(("same", "other"))
         self.assertEqual(self.turns[-1], "-b")
 
-    def closer(self, workload, quick, refuses=None):
+    def test_an_alternative_that_breaks_harms_no_other(self):
+        self.arms[2].essential = False
+        for answer, reason in (
+                (Failure("it broke"), "failed: it broke"), (OSError(2, "gone"), "failed: [Errno 2] gone"),
+                (subprocess.CalledProcessError(3, "damon"), "failed: Command 'damon' returned non-zero exit status 3."),
+                ("other", "failed: ycsb-c-leveldb: b/mglru did not get the result that a/mglru got")):
+            self.turns = []
+            said = self.run_all(("same", answer, "same", "same"))
+            self.assertEqual([each for each in said if each["kind"] == "refused"][1:],
+                             [{"kind": "refused", "arm": "b/mglru", "reason": reason}])
+            self.assertEqual([each["arm"] for each in said if each["kind"] == "run"], 3 * ["a/mglru"])
+            self.assertEqual(" ".join(self.turns), "+a a -a +b b -b +a a a -a")
+
+    def test_default_and_pagepatrol_must_not_break(self):
+        with self.assertRaisesRegex(OSError, "gone"):
+            self.run_all(("same", OSError(2, "gone")))
+        self.assertEqual([method.method for method in METHODS if method.essential], ["default", "pagepatrol"])
+
+    def closer(self, workload, worth_profile, refuses=None):
         """What is looked at in runs of their own."""
-        self.turns, arms = [], [arm for arm in plan.ARMS.values() if arm.name in measure.PICTURED]
+        self.turns, arms = [], [arm for arm in plan.ARMS.values() if arm.essential]
 
         def once(_workload, arm, _options, watcher=None):
             self.turns.append(arm.name)
@@ -281,21 +314,50 @@ class Turns(unittest.TestCase):
                 unittest.mock.patch("lab.residency.Residency"), \
                 unittest.mock.patch("lab.profile.refuses", return_value=refuses):
             return list(measure.look_closer(
-                plan.WORKLOADS[workload], arms, types.SimpleNamespace(quick=quick, data=Path("/")),
-                unittest.mock.Mock()))
+                plan.WORKLOADS[workload], arms, types.SimpleNamespace(data=Path("/")), unittest.mock.Mock(),
+                worth_profile))
 
-    def test_a_profile_where_there_is_a_target(self):
-        self.assertEqual(self.closer("search-large", False), [
-            {"kind": "profile", "arm": name, "samples": 1} for name in measure.PICTURED])
-        self.assertEqual(self.turns, list(measure.PICTURED))
-        self.assertEqual(self.closer("search-large", True), [])
-        self.assertEqual([said["kind"] for said in self.closer("model", False)], ["picture", "picture"])
+    def test_profiles_of_both_lrus(self):
+        self.assertEqual(self.closer("search-large", True), [
+            {"kind": "profile", "arm": name, "samples": 1} for name in plan.QUICK_ARMS])
+        self.assertEqual(self.turns, list(plan.QUICK_ARMS))
+        self.assertEqual(self.closer("search-large", False), [])
+        self.assertEqual([(said["kind"], said["arm"]) for said in self.closer("model", False)],
+                         [("picture", name) for name in measure.PICTURED])
+
+    def test_a_profile_is_worth_it_where_there_is_a_target_or_harm(self):
+        self.arms[0].method, self.arms[2].method = "default", "pagepatrol"
+        for quick, throughput, workload, expected in (
+                (False, 97.0, "ycsb-c-leveldb", True), (False, 99.0, "ycsb-c-leveldb", False),
+                (True, 97.0, "ycsb-c-leveldb", False), (False, 99.0, "get-scan-30", True),
+                (True, 99.0, "get-scan-30", False)):
+            worth = []
+            with unittest.mock.patch("lab.measure.look_closer", lambda *given: worth.append(given[-1]) or ()), \
+                    unittest.mock.patch.dict(plan.WORKLOADS, {"ycsb-c-leveldb": plan.WORKLOADS[workload]}):
+                self.run_all((100.0, throughput, throughput, 100.0, 100.0, throughput), quick)
+            self.assertEqual(worth, [expected], (quick, throughput, workload))
 
     def test_no_profile_is_no_failure(self):
-        self.assertEqual(self.closer("search-large", False, "there is none"), [
-            {"kind": "profile", "arm": name, "refused": "there is none"} for name in measure.PICTURED])
+        self.assertEqual(self.closer("search-large", True, "there is none"), [
+            {"kind": "profile", "arm": name, "refused": "there is none"} for name in plan.QUICK_ARMS])
         with unittest.mock.patch("lab.profile.Profiler", side_effect=profile.NoProfile("it broke")):
-            self.assertEqual(self.closer("search-large", False)[0]["refused"], "it broke")
+            self.assertEqual(self.closer("search-large", True)[0]["refused"], "it broke")
+
+    def test_the_scanner_has_what_it_needs(self):
+        """The limit of the arm `cgroup`."""
+        for name, expected in (("get-scan-10", 8 * MIB), ("backup", int(0.1 * 0.7 * 48000) * 4096)):
+            limits = {}
+
+            @contextlib.contextmanager
+            def cgroup(which, limit, _parent):
+                limits[which] = limit  # pylint: disable=cell-var-from-loop
+                yield Path("/cgroup")
+            options = types.SimpleNamespace(parts={"lmdb": {"bytes": 48000 * 4096, "pages": 48000}})
+            with unittest.mock.patch("lab.arms.memory_cgroup", cgroup), \
+                    plan.ARMS["cgroup/mglru"].around(plan.WORKLOADS[name], unittest.mock.MagicMock(), options) as said:
+                pass
+            self.assertEqual(limits, {"rest": None, "scanner": said["scanner_limit_bytes"]})
+            self.assertAlmostEqual(limits["scanner"], expected, delta=4096)
 
     def test_the_kernel_side_is_loaded_where_that_is_ours(self):
         with tempfile.TemporaryDirectory() as folder:
@@ -345,6 +407,44 @@ class Jobs(unittest.TestCase):
         for name, ok in (("backup", (0, 1)), ("backup-tar", (0,))):
             (server, scan), = plan.WORKLOADS[name].passes(options)
             self.assertEqual((server.ok, scan.ok), ((0,), ok))
+
+
+class Counting(unittest.TestCase):
+    """What a cgroup has spent before the jobs is not theirs."""
+
+    def test_before_the_passes(self):
+        with tempfile.TemporaryDirectory() as folder:
+            cgroup = Path(folder)
+
+            def has(faults, cpu, stall):
+                (cgroup / "memory.stat").write_text(f"anon 1\npgfault {faults}\n")
+                (cgroup / "cpu.stat").write_text(f"usage_usec {cpu}\nuser_usec 1\n")
+                (cgroup / "memory.pressure").write_text(
+                    f"some avg10=0.00 total=9\nfull avg10=0.00 avg60=0.00 total={stall}\n")
+            has(10, 3_000_000, 500_000)
+            spent = measure.Spent(cgroup)
+            has(14, 5_000_000, 2_000_000)
+            self.assertEqual(spent.so_far(), {"memory_stat": {"pgfault": 4}, "cpu_seconds": 2.0,
+                                              "memory_stall_seconds": 1.5})
+            (cgroup / "memory.pressure").unlink()
+            self.assertIsNone(spent.so_far()["memory_stall_seconds"])
+
+    def test_the_policys_counters_are_of_the_jobs_alone(self):
+        order = []
+
+        def note(what, result=None):
+            return lambda *_, **__: order.append(what) or result
+        cgroup = contextlib.nullcontext(Path("/cgroup"))
+        with unittest.mock.patch.multiple(
+                "lab.measure", switch_lru=note("lru"), memory_cgroup=lambda *_: cgroup,
+                drop_caches=note("drop"), warm_programs=note("warm"), Spent=unittest.mock.MagicMock(),
+                run_passes=note("jobs"), total=note("total", {"disk_bytes": 0}), kernel_bytes=note("kernel", 0)), \
+                unittest.mock.patch("lab.arms.counters", note("counters", {"uploads": 0})), \
+                self.assertRaisesRegex(Failure, "the policy matched nothing"):
+            options = types.SimpleNamespace(build=Path("/build"), data=Path("/data"), repo=REPO, quick=True,
+                                            parts={"leveldb": {"pages": 1}})
+            measure.run_once(plan.WORKLOADS["ycsb-c-leveldb"], plan.ARMS["pagepatrol/mglru"], options, None)
+        self.assertEqual(order, ["lru", "drop", "warm", "counters", "jobs", "counters"])
 
 
 class Kernels(unittest.TestCase):

@@ -7,6 +7,7 @@ import contextlib
 import importlib.machinery
 import importlib.util
 import io
+import subprocess
 import sys
 import unittest
 import unittest.mock
@@ -76,6 +77,19 @@ class Run(unittest.TestCase):
         self.options.only, self.options.disk = ["search-tree", "backup"], "none"
         self.compare_all()
         self.assertEqual(FakeVm.disks, ["none", "none"])
+
+
+    def test_data_that_cant_be_made_fails_its_own_comparison(self):
+        self.options.only = ["search-large", "backup"]
+        for failure in (bench_run.Failure("no room"), OSError(28, "no room"),
+                        subprocess.CalledProcessError(1, "no room")):
+            made = bench_run.data.prepared.return_value
+            with unittest.mock.patch.object(bench_run.data, "prepared", side_effect=(failure, made, made)), \
+                    contextlib.redirect_stderr(io.StringIO()):
+                first, second, third = self.compare_all()
+            self.assertIn("no room", first["failure"])
+            self.assertEqual((first["limit_bytes"], second["failure"], third["failure"]), (None, None, None))
+            self.assertEqual(third["data_bytes"], 3 * 4096000)
 
 
 if __name__ == "__main__":

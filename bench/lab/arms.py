@@ -13,15 +13,17 @@ from pathlib import Path
 
 from lab import costs, damon
 from lab.cgroup import memory_cgroup
-from lab.system import Failure, counters, difference
+from lab.system import MIB, Failure, counters, difference
 
-# the scanner's own part of the memory limit in the arm `cgroup`
-SCANNER_SHARE = 0.1
+# the scanner's own part of the memory limit in the arm `cgroup`, and what it needs at least, with its
+# stack, heap and page tables, not to be killed
+SCANNER_SHARE, SCANNER_LEAST = 0.1, 8 * MIB
 
 
 class Arm:
     """The kernel's default."""
     method, about = "default", "the kernel's default"
+    essential = True  # if it fails there is nothing to compare
 
     def __init__(self, lru):
         self.lru = lru
@@ -53,8 +55,18 @@ class Arm:
         itself has to say of the run."""
         yield {}
 
+    @contextlib.contextmanager
+    def watching(self, workload, options):  # pylint: disable=unused-argument
+        """The same of the jobs alone: inside of around(), when the programs have been started once."""
+        yield {}
 
-class Unlimited(Arm):
+
+class Alternative(Arm):
+    """One that may fail without harm to the others."""
+    essential = False
+
+
+class Unlimited(Alternative):
     """Not an alternative but a bound: what caching alone could give."""
     method, about = "unlimited", ("not an alternative: the kernel's default without a memory limit, where "
                                   "all data stays once it has been read")
@@ -67,7 +79,7 @@ def _wrapped(job, prefix):
     return dataclasses.replace(job, command=[*prefix, *job.command])
 
 
-class Advice(Arm):
+class Advice(Alternative):
     """The program changed by its author: the best that madvise, posix_fadvise and mlock2 can
     say, knowing the access pattern beforehand."""
     method, about = "advice", "madvise, fadvise, mlock2 by the program itself, which knows what comes"
@@ -79,7 +91,7 @@ class Advice(Arm):
         return workload.advised(job, options)
 
 
-class Vmtouch(Arm):
+class Vmtouch(Alternative):
     """The administrator locks the files that are to stay, as far as they fit."""
     method, about = "vmtouch", "`vmtouch -l` of what is to stay, as far as it fits"
 
@@ -124,7 +136,7 @@ class Vmtouch(Arm):
         return last
 
 
-class NoCache(Arm):
+class NoCache(Alternative):
     """The scanner drops what it brought in when it closes a file."""
     method, about = "nocache", "the scanner runs under `nocache`"
 
@@ -137,9 +149,10 @@ class NoCache(Arm):
         return job
 
 
-class ScannerCgroup(Arm):
+class ScannerCgroup(Alternative):
     """The scanner has a small memory limit of its own, inside of the common one."""
-    method, about = "cgroup", f"the scanner in a cgroup of its own, with {SCANNER_SHARE:.0%} of the memory"
+    method, about = "cgroup", (f"the scanner in a cgroup of its own, with {SCANNER_SHARE:.0%} of the memory, but "
+                               f"{SCANNER_LEAST // MIB} MiB at least")
 
     def __init__(self, lru):
         super().__init__(lru)
@@ -155,7 +168,7 @@ class ScannerCgroup(Arm):
     @contextlib.contextmanager
     def around(self, workload, cgroup, options):
         (cgroup / "cgroup.subtree_control").write_text("+memory +io")
-        limit = int(SCANNER_SHARE * workload.limit(options))
+        limit = max(SCANNER_LEAST, int(SCANNER_SHARE * workload.limit(options)))
         # one that has children may have no processes itself
         with memory_cgroup("rest", None, cgroup) as rest, \
                 memory_cgroup("scanner", limit, cgroup) as scanner:
@@ -163,7 +176,7 @@ class ScannerCgroup(Arm):
             yield {"scanner_limit_bytes": limit}
 
 
-class Damon(Arm):
+class Damon(Alternative):
     """The kernel's own monitor sorts the LRU lists."""
     method, about = "damon", "DAMON's schemes lru_prio and lru_deprio"
 
@@ -206,7 +219,7 @@ class PagePatrol(Arm):
             tools.unload()
 
     @contextlib.contextmanager
-    def around(self, workload, cgroup, options):
+    def watching(self, workload, options):
         before, said = counters(options.build), {}
         yield said
         said["counters"] = spent = difference(counters(options.build), before)

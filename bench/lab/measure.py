@@ -7,16 +7,16 @@ import os
 import subprocess
 import time
 
-from lab import profile, residency, targets
+from lab import profile, residency, results, targets
 from lab.cgroup import memory_cgroup, run_together
-from lab.system import (Failure, difference, disk_counts, drop_caches, numbers, switch_lru)
+from lab.system import (FAILURES, Failure, difference, disk_counts, drop_caches, numbers, switch_lru)
 
 # of the cgroup's memory.stat; those that grow only
 STAT = ("pgfault", "pgmajfault", "pgscan", "pgsteal", "pgactivate", "pgdeactivate",
         "workingset_refault_file", "workingset_activate_file")
 
 
-# the arms of which residency maps and profiles are made
+# the arms of which residency maps are made
 PICTURED = ("default/mglru", "pagepatrol/mglru")
 
 
@@ -43,6 +43,25 @@ def cpu_seconds(cgroup):
     return numbers(cgroup / "cpu.stat")["usage_usec"] / 1e6
 
 
+class Spent:
+    """What a cgroup has used up from now on. Before that lockers may have been at work in it."""
+
+    def __init__(self, cgroup):
+        self.cgroup, self.before = cgroup, self.totals(cgroup)
+
+    @staticmethod
+    def totals(cgroup):
+        return {"memory_stat": stat_of(cgroup), "cpu_seconds": cpu_seconds(cgroup),
+                "memory_stall_seconds": stall_seconds(cgroup)}
+
+    def so_far(self):
+        now, before = self.totals(self.cgroup), self.before
+        stalls = now["memory_stall_seconds"], before["memory_stall_seconds"]
+        return {"memory_stat": difference(now["memory_stat"], before["memory_stat"]),
+                "cpu_seconds": now["cpu_seconds"] - before["cpu_seconds"],
+                "memory_stall_seconds": None if None in stalls else stalls[0] - stalls[1]}
+
+
 def warm_programs(passes, arm, workload, options):
     """Programs and libraries are on another file system: not part of what is measured."""
     seen = set()
@@ -57,29 +76,29 @@ def warm_programs(passes, arm, workload, options):
 
 
 def run_passes(workload, arm, cgroup, passes, options):
-    results = []
+    done = []
     for jobs in passes:
         disk, start = disk_counts(options.data), time.monotonic()
         outcomes = run_together(cgroup, [arm.change(job, workload, options) for job in jobs])
-        results.append({"seconds": time.monotonic() - start, "outcomes": outcomes,
-                        "disk": difference(disk_counts(options.data), disk)})
-    return results
+        done.append({"seconds": time.monotonic() - start, "outcomes": outcomes,
+                     "disk": difference(disk_counts(options.data), disk)})
+    return done
 
 
-def total(results):
+def total(passes):
     """The numbers that every run has, over all passes."""
-    outcomes = [outcome for result in results for outcome in result["outcomes"]]
+    outcomes = [outcome for each in passes for outcome in each["outcomes"]]
     return {
-        "seconds": sum(result["seconds"] for result in results),
+        "seconds": sum(each["seconds"] for each in passes),
         "user_seconds": sum(outcome.user_seconds for outcome in outcomes),
         "system_seconds": sum(outcome.system_seconds for outcome in outcomes),
         "major_faults": sum(outcome.major_faults for outcome in outcomes),
         "minor_faults": sum(outcome.minor_faults for outcome in outcomes),
-        "disk_bytes": sum(result["disk"]["bytes_read"] for result in results),
-        "disk_reads": sum(result["disk"]["reads"] for result in results),
-        "disk_busy_seconds": sum(result["disk"]["busy_ms"] for result in results) / 1e3,
-        "pass_seconds": [round(result["seconds"], 3) for result in results],
-        "pass_disk_bytes": [result["disk"]["bytes_read"] for result in results],
+        "disk_bytes": sum(each["disk"]["bytes_read"] for each in passes),
+        "disk_reads": sum(each["disk"]["reads"] for each in passes),
+        "disk_busy_seconds": sum(each["disk"]["busy_ms"] for each in passes) / 1e3,
+        "pass_seconds": [round(each["seconds"], 3) for each in passes],
+        "pass_disk_bytes": [each["disk"]["bytes_read"] for each in passes],
     }
 
 
@@ -121,17 +140,15 @@ def run_once(workload, arm, options, watcher):
         with arm.around(workload, cgroup, options) as said:
             drop_caches()
             warm_programs(passes, arm, workload, options)
-            before = stat_of(cgroup)
-            with watcher.watching() if watcher else contextlib.nullcontext():
-                results = run_passes(workload, arm, cgroup, passes, options)
-        run = total(results)
+            spent = Spent(cgroup)
+            with arm.watching(workload, options) as seen, \
+                    watcher.watching() if watcher else contextlib.nullcontext():
+                done = run_passes(workload, arm, cgroup, passes, options)
+        run = total(done) | spent.so_far()
         # what was read to be locked is read from the disk as well, if before the clock ran
         run["disk_bytes"] += said.get("locked_bytes", 0)
-        run["memory_stat"] = difference(stat_of(cgroup), before)
         run["kernel_bytes"] = kernel_bytes(cgroup)
-        run["cpu_seconds"] = cpu_seconds(cgroup)
-        run["memory_stall_seconds"] = stall_seconds(cgroup)
-    return run | said, results
+    return run | said | seen, done
 
 
 def measure(workload, arms, repetitions, options):
@@ -144,6 +161,16 @@ def measure(workload, arms, repetitions, options):
 
 
 def take_turns(workload, arms, repetitions, options, preparation):
+    found = results.comparison(workload, {})
+    for said in compared(workload, arms, repetitions, options, preparation):
+        results.add(found, said, {arm.name: arm.about for arm in arms})
+        yield said
+    left = [arm for arm in arms if arm.essential and not arm.refuses(workload)]
+    worth = not options.quick and (targets.has(workload.name) or targets.harmed(found))
+    yield from look_closer(workload, preparation.ready_first(left), options, preparation, worth)
+
+
+def compared(workload, arms, repetitions, options, preparation):
     able = []
     for arm in arms:
         reason = arm.refuses(workload)
@@ -151,21 +178,25 @@ def take_turns(workload, arms, repetitions, options, preparation):
             yield {"kind": "refused", "arm": arm.name, "reason": reason}
         else:
             able.append(arm)
-    answers = {}
+    first = None  # the answer that all must get, and who got it first
     for repetition in range(repetitions):
-        for arm in reversed(able) if repetition % 2 else able:
+        for arm in able[::-1 if repetition % 2 else 1]:
             preparation.turn_to(arm, options)
-            run, answer = measure_once(workload, arm, options)
-            answers.setdefault(answer, arm.name)
-            if len(answers) > 1:
-                raise Failure(f"{workload.name}: {arm.name} did not get the result that "
-                              f"{next(iter(answers.values()))} got")
-            yield {"kind": "run", "arm": arm.name, "repetition": repetition + 1} | run
-    pictured = [arm for arm in able if arm.name in PICTURED]
-    yield from look_closer(workload, preparation.ready_first(pictured), options, preparation)
+            try:
+                run, answer = measure_once(workload, arm, options)
+                first = first or (answer, arm.name)
+                if answer != first[0]:
+                    raise Failure(f"{workload.name}: {arm.name} did not get the result that {first[1]} got")
+            except FAILURES as failure:
+                if arm.essential:
+                    raise
+                able.remove(arm)
+                yield {"kind": "refused", "arm": arm.name, "reason": f"{results.FAILED}{failure}"}
+            else:
+                yield {"kind": "run", "arm": arm.name, "repetition": repetition + 1} | run
 
 
-def look_closer(workload, arms, options, preparation):
+def look_closer(workload, arms, options, preparation, worth_profile):
     """Runs that are in no table, as looking costs time."""
     def run(arm, watcher):
         preparation.turn_to(arm, options)
@@ -179,8 +210,8 @@ def look_closer(workload, arms, options, preparation):
         except profile.NoProfile as failure:
             return {"refused": str(failure)}
     for arm in arms:
-        if workload.pictured:
+        if workload.pictured and arm.name in PICTURED:
             files = {title: options.data / path for title, path in workload.pictured.items()}
             yield {"kind": "picture", "arm": arm.name} | run(arm, residency.Sampler(files))
-        if targets.has(workload.name) and not options.quick:
+        if worth_profile:
             yield {"kind": "profile", "arm": arm.name} | profiled(arm)

@@ -7,6 +7,8 @@ from lab import stats
 from lab.system import PAGE
 
 FORMAT = 1
+# begins the reason of an arm that could run, and broke
+FAILED = "failed: "
 # what is one number of a run by another
 DERIVED = {"cpu_per_read": ("cpu_seconds", "disk_reads")}
 
@@ -15,26 +17,32 @@ def begin(commit, when, quick):
     return {"format": FORMAT, "commit": commit, "when": when, "quick": quick, "comparisons": []}
 
 
-def comparison(workload, machine, options, optimum):
-    """One workload on one machine (disk), all arms: measured in one go."""
+def comparison(workload, machine):
+    """One workload on one machine (disk), all arms: measured in one go. set_up() and add() fill it."""
     def told(metric):
         return {"key": metric.key, "title": metric.title, "unit": metric.unit,
                 "higher_is_better": metric.higher_is_better, "decimals": metric.decimals}
     return {
         "workload": workload.name, "title": workload.title, "text": workload.text,
-        "machine": machine, "limit_bytes": workload.limit(options),
-        "data_bytes": workload.data_bytes(options), "policies": workload.policies(),
+        "machine": machine, "limit_bytes": None, "data_bytes": None, "policies": workload.policies(),
         "primary": told(workload.primary), "metrics": [told(m) for m in workload.metrics],
-        "optimum": optimum, "arms": [], "pictures": [], "profiles": [], "failure": None}
+        "optimum": None, "arms": [], "pictures": [], "profiles": [], "failure": None}
+
+
+def set_up(found, workload, options, optimum):
+    """Takes in what is known once the data is there."""
+    found |= {"limit_bytes": workload.limit(options), "data_bytes": workload.data_bytes(options),
+              "optimum": optimum}
 
 
 def add(found, said, about):
-    """Takes one dict that measure() yielded into a comparison."""
-    kind, name = said.pop("kind"), said["arm"]
+    """Takes one dict that measure() yielded into a comparison. `about`: {arm: text}, in the arms'
+    order."""
+    said, name = dict(said), said["arm"]
+    kind = said.pop("kind")
     if kind in ("picture", "profile"):
         found[kind + "s"].append(said)
-        # in the arms' order, whichever was looked at first
-        found[kind + "s"].sort(key=lambda each: [arm["arm"] for arm in found["arms"]].index(each["arm"]))
+        found[kind + "s"].sort(key=lambda each: list(about).index(each["arm"]))
         return
     arm = arm_of(found, name)
     if arm is None:
@@ -42,13 +50,14 @@ def add(found, said, about):
         arm = {"arm": name, "method": method, "lru": lru, "about": about[name], "refused": None,
                "runs": []}
         found["arms"].append(arm)
+        found["arms"].sort(key=lambda each: list(about).index(each["arm"]))
     if kind == "refused":
-        arm["refused"] = said["reason"]
+        # of one that broke, what it had run before counts for nothing
+        arm |= {"refused": said["reason"], "runs": []}
     else:
         del said["arm"]
         if found["optimum"]:
-            read = said["disk_bytes"] / PAGE
-            said["hit_ratio"] = max(0.0, 1 - read / found["optimum"]["accesses"])
+            said["hit_ratio"] = 1 - said["disk_bytes"] / PAGE / found["optimum"]["accesses"]
         arm["runs"].append(said)
 
 

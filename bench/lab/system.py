@@ -15,6 +15,10 @@ class Failure(Exception):
     """Something could not be measured; the text says what and, if known, why."""
 
 
+# all that a measurement may end with and that is no mistake of this code
+FAILURES = (Failure, OSError, subprocess.CalledProcessError)
+
+
 def write(path, text):
     try:
         path.write_text(text)

@@ -2,6 +2,8 @@
 """How the report calls and writes things."""
 from svg import number
 
+from lab import results
+
 LRU = {"classic": "classic LRU", "mglru": "MGLRU"}
 METHODS = {"default": "kernel's default", "pagepatrol": "PagePatrol", "advice": "program's own advice",
            "vmtouch": "vmtouch -l", "nocache": "nocache", "cgroup": "cgroup of its own",
@@ -12,6 +14,11 @@ MIB = 1 << 20
 
 def arm(found):
     return f"{METHODS[found['method']]}, {LRU[found['lru']]}"
+
+
+def reason(refused):
+    """Why an arm has no figures."""
+    return refused if refused.startswith(results.FAILED) else f"not here: {refused}"
 
 
 def css(found):

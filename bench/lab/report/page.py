@@ -20,7 +20,7 @@ def metric_bars(found):
         value = results.summary(found, arm["arm"], metric["key"])
         rows.append(charts.Bar(
             names.arm(arm), names.css(arm), value and value.median, value and value.low,
-            value and value.high, f"not here: {arm['refused']}" if arm["refused"] else ""))
+            value and value.high, names.reason(arm["refused"]) if arm["refused"] else ""))
     better = "more" if metric["higher_is_better"] else "less"
     return charts.bars(f"{metric['title'].capitalize()}, {metric['unit']} ({better} is better)", rows,
                        metric["unit"], metric["decimals"])

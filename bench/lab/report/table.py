@@ -53,7 +53,7 @@ def html(found):
     for arm in found["arms"]:
         css = ' class="policy"' if arm["method"] == "pagepatrol" else ""
         if arm["refused"]:
-            body = f'<td colspan="{len(heads)}" class="reason">not here: {escape(arm["refused"])}</td>'
+            body = f'<td colspan="{len(heads)}" class="reason">{escape(names.reason(arm["refused"]))}</td>'
         else:
             body = "".join(f"<td>{cell or '-'}</td>" for cell in cells(found, arm))
         rows.append(f"<tr{css}><td>{escape(names.arm(arm))}</td>{body}</tr>")
