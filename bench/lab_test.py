@@ -26,7 +26,7 @@ from lab.arms import METHODS, Arm  # noqa: E402
 from lab.cgroup import Job, Outcome, run_together  # noqa: E402
 from lab.report import names  # noqa: E402
 from lab.system import Failure  # noqa: E402
-from lab.workloads import kv_writes  # noqa: E402
+from lab.workloads import kv, kv_writes  # noqa: E402
 
 MIB = 1 << 20
 REPO = Path(__file__).resolve().parent.parent
@@ -542,6 +542,28 @@ class Places(unittest.TestCase):
         start, end = map(int, where.split("-"))
         self.assertEqual((paths, end, start % 4096), ([path], size, 0))
         self.assertTrue(size / 4 < start < size * 3 / 4, where)
+
+    def test_the_most_popular_records(self):
+        """What the arm advice locks of LMDB: within the limit, and in as many pieces as there may be."""
+        pages = 46984  # of the database
+        found = {}
+        for share, name in ((0.1, "get-scan-10"), (0.3, "get-scan-30"), (0.3, "get-scan-one"), (0.7, "backup"),
+                            (0.7, "backup-tar")):
+            workload = plan.WORKLOADS[name]
+            options = types.SimpleNamespace(build=Path("/build"), data=Path("/data"), quick=False,
+                                            parts={"lmdb": {"bytes": pages * 4096, "pages": pages}})
+            limit = workload.limit(options)
+            self.assertEqual(limit, int(share * pages) * 4096)
+            job = workload.passes(options)[0][0]
+            words = workload.advise(job, options).command[-1].split(",")
+            self.assertEqual(words[0], "random")
+            found[name] = int(words[-1].removeprefix("lock-hot="))
+            with_pieces = found[name] // 4096 * (4096 + 2 * kv.PIECE_BYTES)
+            self.assertTrue(0.4 * limit < with_pieces <= min(0.85 * limit, limit - 8 * MIB), name)
+            self.assertLess(found[name] // 4096 * 2, 65530)
+        self.assertEqual(found["get-scan-30"], found["get-scan-one"])
+        options.parts["lmdb"]["pages"] *= 4
+        self.assertEqual(plan.WORKLOADS["backup"].hot_bytes(options), 32265 * 4096)
 
     def test_the_beginning_of_the_graph(self):
         options = types.SimpleNamespace(data=Path("/data"), quick=False)

@@ -7,6 +7,10 @@ from dataclasses import dataclass
 
 from lab.system import PAGE
 
+# of the limit: what the arms vmtouch and advice lock at most where not all of what is to stay fits.
+# The rest is for the programs themselves, what streams through, and page tables
+LOCKED_SHARE = 0.85
+
 
 @dataclass(frozen=True)
 class Metric:

@@ -7,12 +7,19 @@ import json
 import sqlite3
 
 from lab.cgroup import Job
-from lab.system import PAGE, Failure
-from lab.workload import Dataset, Metric, Workload
+from lab.system import MIB, PAGE, Failure
+from lab.workload import LOCKED_SHARE, Dataset, Metric, Workload
 
 # values of 1 KiB: 187 MiB in LMDB
 RECORDS = 140_000
 THREADS = 2
+
+# Of pages that are locked one by one, and lie scattered: each cuts the mapping in two places. How many
+# pieces a process may have (vm.max_map_count as the kernel has it), those that it has anyway, and what
+# the kernel takes for one (struct vm_area_struct, its place in the tree), which the limit covers too
+MAX_PIECES, OTHER_PIECES, PIECE_BYTES = 65530, 1000, 256
+# what two pp-kv need beside: heaps, stacks, page tables
+PROGRAMS_BYTES = 8 * MIB
 
 P50 = Metric("p50", "look-up P50", "ms", False, 2)
 P99 = Metric("p99", "look-up P99", "ms", False, 2)
@@ -46,7 +53,7 @@ class KeyValue(Workload):
     engine, workload, share, threads = "lmdb", "get-scan", 0.3, THREADS
     primary = Metric("throughput", "look-ups", "1/s", decimals=0)
     effects = ("uploads",)  # some of the policies are about read-ahead alone, which is not counted
-    advice = {}  # role: words of --advise
+    advice = {}  # role: words of --advise; {hot_bytes}: how much its author would lock
     timed = None  # the kind of operation whose latencies count; None: all
     not_locked = "what is hot lies scattered over the file"
 
@@ -71,8 +78,15 @@ class KeyValue(Workload):
     def advised(self):
         return self.advise if self.advice else None
 
-    def advise(self, job, options):  # pylint: disable=unused-argument
-        words = self.advice.get(job.role)
+    def hot_bytes(self, options):
+        """Of the records' pages: as many as fit, the most popular first."""
+        limit = self.limit(options)
+        room = min(LOCKED_SHARE * limit, limit - PROGRAMS_BYTES)
+        pages = min(room // (PAGE + 2 * PIECE_BYTES), (MAX_PIECES - OTHER_PIECES) // 2)
+        return int(pages) * PAGE
+
+    def advise(self, job, options):
+        words = self.advice.get(job.role, "").format(hot_bytes=self.hot_bytes(options))
         return dataclasses.replace(job, command=job.command + ["--advise", words]) if words else job
 
     def read(self, passes, options):
@@ -106,7 +120,7 @@ class GetScan(KeyValue):
     dataset, roles = DATA["lmdb"], ("server", "scan")
     policy = {"server": "point-reads.toml", "scan": "backup.toml"}
     metrics = (P50, P99, P999, SCAN)
-    advice = {"server": "random", "scan": "behind"}
+    advice = {"server": "random,lock-hot={hot_bytes}", "scan": "behind"}
 
     def __init__(self, share):
         self.share, self.name = share, f"get-scan-{round(100 * share)}"
@@ -126,7 +140,7 @@ class GetScanOne(KeyValue):
     text = ("As above with a limit of 30 %, but one of the threads of the same process scans: a policy "
             "can't tell them apart.")
     dataset, policy, metrics = DATA["lmdb"], "get-scan.toml", (P50, P99, P999, SCAN)
-    advice = {"main": "random,behind"}
+    advice = {"main": "random,behind,lock-hot={hot_bytes}"}
 
 
 class Backup(KeyValue):
@@ -137,7 +151,7 @@ class Backup(KeyValue):
     dataset, roles, share = DATA["lmdb"], ("server", "scan"), 0.7
     policy = {"server": "point-reads.toml", "scan": "backup.toml"}
     metrics = (P50, P99, P999)
-    advice = {"server": "random"}
+    advice = {"server": "random,lock-hot={hot_bytes}"}
     ok = (0, 1)  # rg found nothing: so it has to read each file to its end
 
     @staticmethod

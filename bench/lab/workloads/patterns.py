@@ -12,10 +12,7 @@ from pathlib import Path
 from lab.cgroup import Job
 from lab.data import Tools
 from lab.system import MIB, PAGE, Failure
-from lab.workload import Dataset, Metric, Workload
-
-# of the limit: what the advice arm locks where all of a file does not fit
-LOCKED_SHARE = 0.85
+from lab.workload import LOCKED_SHARE, Dataset, Metric, Workload
 
 
 def make_patterns(folder, tools):

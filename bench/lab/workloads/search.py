@@ -4,7 +4,7 @@ import random
 
 from lab.cgroup import Job
 from lab.system import MIB, PAGE
-from lab.workload import Dataset, Metric, Workload
+from lab.workload import LOCKED_SHARE, Dataset, Metric, Workload
 
 # sizes like those of the files of a large C project: half of them below 5 KiB, 14 KiB on average
 MEDIAN, SIGMA, LARGEST = 4900, 1.45, MIB
@@ -78,9 +78,8 @@ class Search(Workload):
         return (page for _ in range(self.count(options)) for page in range(pages))
 
     def locked(self, options):
-        """Whole files, in the order of their names, as far as 85 % of the limit go: what is left
-        is for rg itself, for what streams through, and for vmtouch's page tables."""
-        room, whole, ranges = int(0.85 * self.limit(options)), [], []
+        """Whole files, in the order of their names, as far as they fit."""
+        room, whole, ranges = int(LOCKED_SHARE * self.limit(options)), [], []
         for path in sorted(path for top in self.used(options)
                            for path in (options.data / top).rglob("*") if path.is_file()):
             size = -(-path.stat().st_size // PAGE) * PAGE
