@@ -204,12 +204,17 @@ class Section(unittest.TestCase):
         self.check({"format": 1, "counts": short})
 
     def test_random_reads(self):
-        def arm(name, *seconds):
+        def arm(name, reads, *seconds):
             method, lru = name.split("/")
-            return {"arm": name, "method": method, "lru": lru, "runs": [{"cpu_seconds": s} for s in seconds]}
-        one = {"workload": "random-30", "arms": [arm("default/mglru", 10, 10), arm("pagepatrol/mglru", 10.1, 10.3)]}
+            return {"arm": name, "method": method, "lru": lru,
+                    "runs": [{"cpu_seconds": s, "disk_reads": reads} for s in seconds]}
+        one = {"workload": "random-30", "failure": None,
+               "arms": [arm("default/mglru", 10000, 10, 10), arm("pagepatrol/mglru", 8000, 10.1, 10.3)]}
         said = section.random_reads({"comparisons": [one]}).replace("\u00a0", " ")
-        self.assertIn("random-30, MGLRU: <b>+2.0 %</b> (+1.0 to +3.0)", said)
+        self.assertIn("random-30, MGLRU: <b>+2.0 %</b> (+1.0 to +3.0), and for one read of the disk "
+                      "<b>+27.5 %</b> (+26.2 to +28.8): 1 275 µs", said)
+        self.assertIn("of another set-up", said)
+        self.assertEqual(section.random_reads({"comparisons": [one | {"failure": "it broke"}]}), "")
 
     def test_text(self):
         lines = section.text(sample()).splitlines()
