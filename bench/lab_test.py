@@ -6,6 +6,7 @@ made-up results. Usage: lab_test.py PP-BELADY
 import contextlib
 import copy
 import json
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -738,8 +739,10 @@ class Report(unittest.TestCase):
     def check(self, found):
         text = report.page(found)
         ET.fromstring(text.replace("<!DOCTYPE html>\n", ""))
-        for outside in ("<script", "href", "src=", "url("):
-            self.assertNotIn(outside, text)
+        # links to other parts of the page are all that there are
+        self.assertIsNone(re.search(r'<script|href="(?!#)|src=|url\(', text))
+        for target in re.findall('href="#([^"]*)"', text):
+            self.assertIn(f'id="{target}"', text)
         report.text(found)
         return text
 
@@ -747,9 +750,10 @@ class Report(unittest.TestCase):
         text = self.check(sample()).replace("\u00a0", " ")
         for expected in ("abc123", "6.12.1-test", "<b>3.00 ×</b> the default's on classic LRU (2.75-3.27)",
                          "<b>0.95 ×</b> the default's on MGLRU", "<td>4.000</td>",
+                         "3.000<small>2.750 to 3.273</small>", "loaded for its own arms alone. All arms gave the same",
                          "7.0 MiB of the limit are the kernel's", "that is 100.0 % and 90.9 %.",
                          "optimum (Belady): 56.0 %",
-                         "not here: the program is &lt;not&gt; ours", "looked at 500 and 700 times",
+                         "not here: the program is &lt;not&gt; ours", "looked at 500, 700 times",
                          "<td>filemap_fault</td><td>30.0 %</td><td>0.0 %</td>", "&lt;lambda&gt;",
                          "No profile: &lt;why&gt;",
                          "<td>the kernel</td><td>40.0 %</td><td>75.0 %</td>", "28 MB/s", "divided by 20"):
@@ -764,6 +768,76 @@ class Report(unittest.TestCase):
                                        "failure": "it <failed>"}
             less["targets"] = targets.judge(less["comparisons"])
             self.assertIn("it &lt;failed&gt;", self.check(less))
+
+    def test_where_time_went_that_was_missing(self):
+        text = self.check(sample()).replace("\u00a0", " ")
+        link = '<a href="#profile-search-large-sata-6-12-1-test">the kernel: 40.0 % → 75.0 %</a>'
+        # three targets missed on MGLRU; there is no profile of classic LRU, and nothing was missed
+        self.assertEqual(text.count(link), 3)
+        found = sample()
+        found["comparisons"][0]["profiles"][1]["where"] = [
+            {"group": "idle", "name": "idle", "share": 0.9}, {"group": "PagePatrol", "name": "x", "share": 0.1}]
+        self.assertIn("waiting for the disk: 60.0 % → 90.0 %", self.check(found).replace("\u00a0", " "))
+        found["comparisons"][0]["profiles"] = []
+        self.assertNotIn("<a ", self.check(found))
+
+    def test_within_the_spread(self):
+        found = sample()
+        found["targets"][0] |= {"low": 2.4}
+        self.assertIn('<td class="verdict">met, within the spread</td>', self.check(found))
+        self.assertIn("met, within the spread  3.000, 2.400 to 3.273 (at least 2.5)", report.text(found))
+        self.assertIn("MISSED  0.950 (at least 2.5)  search-large, sata, mglru", report.text(found))
+
+    def test_what_failed_is_not_told_as_a_result(self):
+        found = sample()
+        bad = copy.deepcopy(found["comparisons"][0]) | {"workload": "search-tree", "failure": "it broke",
+                                                          "limit_bytes": None, "data_bytes": None}
+        found["comparisons"].append(bad)
+        found["targets"] = targets.judge(found["comparisons"])
+        text = self.check(found).replace("\u00a0", " ")
+        for expected in ('<tr class="missed"><td>search-tree</td><td>sata</td><td colspan="7" class="verdict">failed',
+                         "1 of 2 comparisons failed", "In the others: all arms gave the same results"):
+            self.assertIn(expected, text)
+        # its bars and its sentence
+        self.assertNotIn("search-tree, sata, mglru", text)
+        self.assertEqual(text.count("Searched with PagePatrol"), 1)
+        self.assertIn("FAILED search-tree, sata: nothing is judged", report.text(found))
+        found["comparisons"] = [bad]
+        self.assertNotIn("gave the same results", self.check(found))
+
+    def test_an_arm_that_broke(self):
+        found = sample()
+        found["comparisons"][0]["arms"][2]["refused"] = results.FAILED + "status <1>"
+        text = self.check(found)
+        self.assertIn('class="reason">failed: status &lt;1&gt;</td>', text)
+        self.assertIn("All arms that have figures gave the same results", text)
+
+    def test_where_pagepatrol_was_loaded_all_the_time(self):
+        found = sample()
+        native = copy.deepcopy(found["comparisons"][0])
+        native["machine"] |= {"where": "native", "kernel": "6.12.1-mine"}
+        found["comparisons"].append(native)
+        found["targets"] = targets.judge(found["comparisons"])
+        text = self.check(found)
+        self.assertIn("In the virtual machine PagePatrol's kernel side was loaded for its own arms alone. Outside of "
+                      "it the kernel side was loaded all the time", text)
+        # two kernels: each row says which
+        self.assertIn("<td>search-large</td><td>sata</td><td>6.12.1-mine</td>", text)
+        self.assertIn("search-large, sata, 6.12.1-test, classic", report.text(found))
+        found["comparisons"] = [native]
+        self.assertNotIn("its own arms alone", self.check(found))
+
+    def test_shares_of_the_optimum(self):
+        found = sample()
+        for each in found["comparisons"][0]["arms"][0]["runs"]:
+            each["hit_ratio"] = -0.28
+        text = self.check(found)
+        self.assertIn("<th>of the optimum, %</th>", text)
+        self.assertIn("<td>-28.0</td><td>-50.0</td>", text)
+        # more was read than was asked for: no bar to the left
+        self.assertIn("kernel&#x27;s default, classic LRU: 0.0 %", text)
+        # without a limit: not comparable
+        self.assertIn("<td>70.0</td><td>-</td>", text)
 
     def test_latency_curves(self):
         found = sample()

@@ -45,6 +45,11 @@ def disk(machine):
     return DISKS.get(model, f"disk: {model}")
 
 
+def several_kernels(found):
+    """Whether what is of which kernel has to be said."""
+    return len({one["machine"]["kernel"] for one in found["comparisons"]}) > 1
+
+
 def spread(summary, decimals):
     """The median, below it the range of the repetitions if there is one. HTML."""
     middle, low, high = (number(value, decimals) for value in (summary.median, summary.low, summary.high))

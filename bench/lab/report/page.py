@@ -6,7 +6,7 @@ from pathlib import Path
 from svg import number
 
 from lab import results, targets
-from lab.report import charts, costs, names, profiles, table
+from lab.report import charts, costs, names, profiles, table, verdicts
 
 BENCH = Path(__file__).resolve().parents[2]
 # of latencies: the share of requests that took longer
@@ -34,8 +34,9 @@ def hit_bars(found):
     for arm in found["arms"]:
         value = results.summary(found, arm["arm"], "hit_ratio")
         if value and arm["method"] != "unlimited":  # not within the limit of the optimum
-            rows.append(charts.Bar(names.arm(arm), names.css(arm), 100 * value.median,
-                                   100 * value.low, 100 * value.high))
+            # below 0: more was read than was asked for
+            shares = (max(0.0, 100 * share) for share in (value.median, value.low, value.high))
+            rows.append(charts.Bar(names.arm(arm), names.css(arm), *shares))
     if not rows:
         return ""
     return charts.bars("Share of the pages asked for that did not come from the disk (more is better)",
@@ -89,6 +90,8 @@ def optimum_shares(found, best):
 
 def sentence(found):
     """What came out, in words: against the default of the same LRU."""
+    if found["failure"]:
+        return ""
     metric, said = found["primary"], []
     for lru in targets.LRUS:
         ours = results.ratio(found, f"pagepatrol/{lru}", f"default/{lru}", metric["key"])
@@ -126,8 +129,9 @@ def code(text):
 
 
 def comparison(found):
-    limits = (f"Memory limit {names.mebibytes(found['limit_bytes'])}, data "
-              f"{names.mebibytes(found['data_bytes'])}, {escape(names.disk(found['machine']))}"
+    sizes = (f"Memory limit {names.mebibytes(found['limit_bytes'])}, data "
+             f"{names.mebibytes(found['data_bytes'])}, " if found["limit_bytes"] else "")
+    limits = (sizes + escape(names.disk(found["machine"]))
               + "".join(f", policy <code>{escape(file)}</code>" + (f" ({role})" if role != "main" else "")
                         for role, file in found["policies"].items())
               + "".join(f", {escape(found[key])}" for key in ("commit", "when") if key in found)
@@ -142,47 +146,19 @@ def comparison(found):
 
 
 def overview(found):
-    rows = []
-    for one in found["comparisons"]:
+    rows, several = [], names.several_kernels(found)
+    for one in (one for one in found["comparisons"] if not one["failure"]):
         metric = one["primary"]
         for lru in targets.LRUS:
             ours = results.ratio(one, f"pagepatrol/{lru}", f"default/{lru}", metric["key"])
             if ours:
-                disk = one["machine"]["disk"]["model"]
-                rows.append(charts.Bar(f"{one['workload']}, {disk}, {lru}",
+                rows.append(charts.Bar(", ".join((*verdicts.place(one, several), lru)),
                                        "policy second" if lru == "classic" else "policy",
                                        ours.median, ours.low, ours.high))
     if not rows:
         return ""
     return charts.bars("With PagePatrol, times the default of the same LRU (more is better)", rows, "×", 2,
-                       (1.0, "the default"), label_width=270)
-
-
-def possible(verdict):
-    value = verdict.get("possible")
-    return f"{value:.3f}" if value else "-"
-
-
-def target_table(found):
-    rows = []
-    for verdict in found.get("targets", []):
-        sign = "≥" if verdict["at_least"] else "≤"
-        met = "met" if verdict["met"] else "missed"
-        rows.append(f'<tr class="{met}"><td>{escape(verdict["workload"])}</td><td>{escape(verdict["disk"])}'
-                    f'</td><td>{escape(names.LRU[verdict["lru"]])}</td><td class="what">'
-                    f'{escape(verdict["what"])}</td><td>{sign} {verdict["bound"]:g}</td>'
-                    f'<td>{verdict["value"]:.3f}</td><td>{possible(verdict)}</td><td>{met}</td></tr>')
-    if not rows:
-        return ""
-    short = ("<p>They are meant for the full run: the first pass, which reads everything in any arm, "
-             "weighs more in this short one.</p>" if found["quick"] else "")
-    if any(verdict.get("possible") for verdict in found["targets"]):
-        short += ("<p>Without a limit: the same figure of the default, on MGLRU, where all data stays in "
-                  "memory once it has been read: what caching alone could give on this machine.</p>")
-    return (f'<section><h2>Targets</h2>{short}<div class="scroll"><table class="targets"><thead><tr><th>workload'
-            "</th><th>disk</th><th>LRU</th><th>what</th><th>target</th><th>measured</th>"
-            "<th>without a limit</th><th></th></tr>"
-            f"</thead><tbody>{''.join(rows)}</tbody></table></div></section>")
+                       (1.0, "the default"), label_width=400 if several else 270)
 
 
 def arms_section(found):
@@ -212,6 +188,28 @@ def machine_text(machine):
     return text
 
 
+def loaded(found):
+    """When PagePatrol was there. HTML."""
+    inside = {one["machine"]["where"] == "vm" for one in found["comparisons"]}
+    said = {True: "kernel side was loaded for its own arms alone",
+            False: "kernel side was loaded all the time: the other arms ran beside it, without a policy"}
+    if len(inside) == 1:
+        return f"PagePatrol's {said[inside.pop()]}."
+    return f"In the virtual machine PagePatrol's {said[True]}. Outside of it the {said[False]}." if inside else ""
+
+
+def same_results(found):
+    """Whether the programs got the same in all arms. HTML."""
+    arms = [arm for one in found["comparisons"] for arm in one["arms"]]
+    broken = any((arm["refused"] or "").startswith(results.FAILED) for arm in arms)
+    text = (f"All arms {'that have figures ' if broken else ''}gave the same results (checksums, matches).")
+    failed, count = sum(bool(one["failure"]) for one in found["comparisons"]), len(found["comparisons"])
+    if failed:
+        text = (f"{failed} of {count} comparisons failed: nothing is judged there, and what the arms gave was not "
+                "compared to the end." + (f" In the others: {text[0].lower()}{text[1:]}" if failed < count else ""))
+    return text
+
+
 def method_section(found):
     machines = []
     for one in found["comparisons"]:
@@ -222,8 +220,8 @@ def method_section(found):
     return f"""<section><h2>How it was measured</h2><ul>{items}</ul>
 <p>All arms of a comparison ran in one boot, in turn, repetition by repetition, each in a fresh memory
 cgroup after dropping all caches; the LRU was switched between them. Figures are medians, in brackets
-the lowest and the highest repetition; ratios are those of medians within one comparison. PagePatrol's
-kernel side was loaded for its own arms alone. All arms gave the same results (checksums, matches).</p>
+the lowest and the highest repetition; ratios are those of medians within one comparison.
+{loaded(found)} {same_results(found)}</p>
 <p>Under emulation times are good for ratios only, and these as far as the disk's speed is scaled as the
 processors' is; counts (bytes, faults) are exact. Bytes are those of the disk's own counter, what was
 read to be locked beforehand (<code>vmtouch -l</code>) included. Hit ratio: 1 less the pages read from
@@ -252,6 +250,6 @@ def page(found, growth=None, overhead=None):
 could do, and with PagePatrol and the shipped policy.{quick}</p>
 <p class="soft">Kernel {escape(kernels)} · commit {escape(commits)} · {escape(when)}</p>
 <div class="charts">{overview(found)}</div>
-{target_table(found)}{sections}{costs.html(growth, overhead, found)}{arms_section(found)}{method_section(found)}
+{verdicts.html(found)}{sections}{costs.html(growth, overhead, found)}{arms_section(found)}{method_section(found)}
 </body></html>
 """

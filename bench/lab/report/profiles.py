@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where the processors' time went, arm beside arm."""
+import re
 from html import escape
 
 from lab import results
@@ -7,6 +8,9 @@ from lab.report import names
 
 GROUPS = {"idle": "nothing to do: all wait, for the disk or each other", "programs": "the programs",
           "kernel": "the kernel", "PagePatrol": "PagePatrol's kernel side (all BPF programs)"}
+# the same in few words
+SHORT = {"idle": "waiting for the disk", "programs": "the programs", "kernel": "the kernel",
+         "PagePatrol": "PagePatrol"}
 # a line of its own is for what takes this share in one of the arms
 LEAST = 0.02
 
@@ -16,22 +20,45 @@ def shares(profile):
     return {(each["group"], each["name"]): each["share"] for each in profile["where"]}
 
 
+def known(found):
+    """{arm: its profile}, but for those that there is none of."""
+    return {each["arm"]: each for each in found.get("profiles", []) if "refused" not in each}
+
+
+def anchor(found):
+    """Where on the page the profile of a comparison is."""
+    return "profile-" + re.sub("[^a-z0-9]+", "-", "-".join(results.key(found)).lower())
+
+
+def of_group(profile, group):
+    return sum(share for (where, _), share in shares(profile).items() if where == group)
+
+
+def grown(found, name, base):
+    """(what grew most in the arm `name`, its share in `base`, its share in `name`), or None."""
+    there = known(found)
+    if name not in there or base not in there:
+        return None
+    changes = [(SHORT[group], of_group(there[base], group), of_group(there[name], group)) for group in GROUPS]
+    return max(changes, key=lambda change: change[2] - change[1])
+
+
 def rows(profiles):
     """(CSS class, title, [share by profile]): each group, then what is large in it."""
-    known = [shares(profile) for profile in profiles]
+    parts = [shares(profile) for profile in profiles]
     for group, title in GROUPS.items():
-        sums = [sum(share for (where, _), share in each.items() if where == group) for each in known]
+        sums = [of_group(profile, group) for profile in profiles]
         if any(sums):
             yield "group", title, sums
-        large = {name for each in known for (where, name), share in each.items()
+        large = {name for each in parts for (where, name), share in each.items()
                  if where == group and share >= LEAST and name not in (group, "the rest")}
-        lines = [(name, [each.get((group, name), 0.0) for each in known]) for name in large]
+        lines = [(name, [each.get((group, name), 0.0) for each in parts]) for name in large]
         yield from (("", name, values) for name, values in
                     sorted(lines, key=lambda line: (-max(line[1]), line[0])))
 
 
 def html(found):
-    profiles = [each for each in found.get("profiles", []) if "refused" not in each]
+    profiles = list(known(found).values())
     reasons = sorted({each["refused"] for each in found.get("profiles", []) if "refused" in each})
     refused = "".join(f'<p class="soft">No profile: {escape(reason)}</p>' for reason in reasons)
     if not profiles:
@@ -41,8 +68,9 @@ def html(found):
         f'<tr class="{css}"><td>{escape(title)}</td>'
         + "".join(f"<td>{names.percent(value)}</td>" for value in values) + "</tr>"
         for css, title, values in rows(profiles))
-    samples = " and ".join(names.number(each["samples"]) for each in profiles)
-    return (f"<h3>Where the time goes</h3><p>What the processors were in, looked at {samples} times "
+    samples = ", ".join(names.number(each["samples"]) for each in profiles)
+    return (f'<h3 id="{anchor(found)}">Where the time goes</h3>'
+            f"<p>What the processors were in, looked at {samples} times "
             "(<code>perf</code>, in runs of their own, which are in no other table). Functions below "
             f"{names.percent(LEAST, 0)} are in the sums alone; a part with interrupts off is seen once, at its "
             f"end.</p>{refused}"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from html import escape
 
 from lab import results
-from lab.report import names
+from lab.report import names, verdicts
 
 
 @dataclass(frozen=True)
@@ -14,6 +14,7 @@ class Column:
     key: str
     decimals: int = 0
     factor: float = 1.0
+    limited: bool = False  # only of arms within the limit
 
 
 COMMON = (
@@ -28,13 +29,22 @@ COMMON = (
 def columns(found):
     own = [Column(f"{metric['title']}, {metric['unit']}", metric["key"], metric["decimals"])
            for metric in (found["primary"], *found["metrics"])]
-    hit = [Column("hit ratio, %", "hit_ratio", 1, 100)] if found["optimum"] else []
-    return (*own, *hit, *COMMON)
+    return (*own, *hit_columns(found["optimum"]), *COMMON)
+
+
+def hit_columns(best):
+    if best:
+        yield Column("hit ratio, %", "hit_ratio", 1, 100)
+        if best["hit_ratio"]:
+            yield Column("of the optimum, %", "hit_ratio", 1, 100 / best["hit_ratio"], True)
 
 
 def cells(found, arm, spread=True):
     """One text per column; None where nothing is known."""
     for column in columns(found):
+        if column.limited and arm["method"] == "unlimited":
+            yield None
+            continue
         values = results.values(found, arm["arm"], column.key)
         summary = results.stats.summary(None if value is None else value * column.factor
                                         for value in values)
@@ -68,14 +78,6 @@ def aligned(rows):
                              in enumerate(zip(row, widths))).rstrip() for row in rows]
 
 
-def verdict_text(verdict):
-    sign = "at least" if verdict["at_least"] else "at most"
-    possible = verdict.get("possible")
-    return (f"{'met   ' if verdict['met'] else 'MISSED'} {verdict['value']:6.3f} ({sign} "
-            f"{verdict['bound']:g})  {verdict['workload']}, {verdict['disk']}, {verdict['lru']}: "
-            f"{verdict['what']}" + (f" ({possible:.3f} without a limit)" if possible else ""))
-
-
 def text(found):
     """For the terminal."""
     lines = []
@@ -91,5 +93,5 @@ def text(found):
             lines.append(f"  optimum: hit ratio {100 * one['optimum']['hit_ratio']:.1f} %")
         if one["failure"]:
             lines.append(f"  FAILED: {one['failure']}")
-    lines += ["", *(verdict_text(verdict) for verdict in found.get("targets", []))]
+    lines += ["", *verdicts.text(found)]
     return "\n".join(lines)
