@@ -9,6 +9,7 @@ import importlib.util
 import io
 import subprocess
 import sys
+import tempfile
 import unittest
 import unittest.mock
 from pathlib import Path
@@ -90,6 +91,64 @@ class Run(unittest.TestCase):
             self.assertIn("no room", first["failure"])
             self.assertEqual((first["limit_bytes"], second["failure"], third["failure"]), (None, None, None))
             self.assertEqual(third["data_bytes"], 3 * 4096000)
+
+
+class Native(unittest.TestCase):
+    """What is looked at before anything is measured here: with a PagePatrol that is made up."""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.build = Path(folder.name)
+        (self.build / "ctl").mkdir()
+        for patch in (unittest.mock.patch("os.geteuid", return_value=0),
+                      unittest.mock.patch("lab.native.LRU_SWITCH", self.build)):
+            patch.start()
+            self.addCleanup(patch.stop)
+
+    def make(self, path, script):
+        (self.build / path).write_text(f"#!/bin/sh\n{script}\n")
+        (self.build / path).chmod(0o755)
+
+    def status(self, loaded):
+        self.make("ctl/ppctl", f"""[ "$*" = "status --json" ] || exit 2
+            n=0; [ ! -e {self.build}/pushed ] || n=1
+            echo '{{"loaded": {loaded}, "totals": {{"uploads": '$n'}}}}'""")
+
+    def check(self, *arms):
+        bench_run.native.Native.check(self.build, [bench_run.plan.ARMS[name] for name in arms])
+
+    def test_only_where_it_is_needed(self):
+        self.check("default/mglru", "advice/mglru")
+        with unittest.mock.patch("os.geteuid", return_value=1), \
+                self.assertRaisesRegex(bench_run.Failure, "needs root"):
+            self.check("default/mglru")
+
+    def test_not_loaded(self):
+        self.status("false")
+        with self.assertRaisesRegex(bench_run.Failure, "not loaded here\n  HINT: ppctl load"):
+            self.check("default/mglru", "pagepatrol/classic")
+
+    def test_loaded_and_of_no_use(self):
+        self.status("true")
+        self.make("pp-run", "exit 0")
+        with self.assertRaisesRegex(bench_run.Failure, "handed nothing over\n  HINT"):
+            self.check("pagepatrol/mglru")
+
+    def test_loaded(self):
+        self.status("true")
+        self.make("pp-run", f"""[ "$1 $3" = "--policy --" ] && grep -q pin "$2" && shift 3 && "$@" &&
+            touch {self.build}/pushed""")
+        self.check("pagepatrol/mglru")
+        self.assertEqual(sorted(path.name for path in self.build.iterdir()), ["ctl", "pp-run", "pushed"])
+
+    def test_once_and_before_all_else(self):
+        with unittest.mock.patch.object(sys, "argv", ["run", "--native", "--build", str(self.build)]), \
+                unittest.mock.patch.object(bench_run.native.Native, "check", side_effect=bench_run.Failure("no")), \
+                unittest.mock.patch.object(bench_run, "compare") as compare:
+            with self.assertRaisesRegex(bench_run.Failure, "no"):
+                bench_run.main()
+            compare.assert_not_called()
 
 
 if __name__ == "__main__":

@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where the measurements run: in the VM, started for each workload with its data as the disk,
-or natively. Also what is to be said of that machine, and of this code."""
+"""Where the measurements run: in the VM, started for each workload with its data as the disk
+(natively: native.py). Also what is to be said of that machine, and of this code."""
 import json
-import os
-import platform
 import subprocess
 import sys
+from datetime import datetime, timezone
 
-from lab.system import LRU_SWITCH, Failure
+from lab.system import Failure
 
 
 def call(command, **more):
@@ -28,6 +27,11 @@ def commit(repo):
         return "unknown"
     clean = subprocess.run([*git, "diff", "--quiet", "HEAD", "--"], check=False).returncode == 0
     return name if clean else f"{name}-modified"
+
+
+def now():
+    """When results are from."""
+    return datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def module(repo, kernel="stock"):
@@ -64,6 +68,10 @@ class Vm:
     """scripts/vm, with the kernel side loaded by the arm that needs it."""
     as_folder = False
 
+    @staticmethod
+    def check(build, arms):
+        """Nothing to look at beforehand: a boot says what it lacks."""
+
     def __init__(self, repo, build, options, disk):
         self.repo, self.build, self.options = repo, build, options
         self.base = [repo / "scripts/vm", "--parallel", "--disk-model", disk]
@@ -78,28 +86,3 @@ class Vm:
         yield from stream([*self.base, "--no-load", "--disk", data, "--timeout", "7200", "--",
                            *own_command(self.repo, self.build, workload, parts, self.options),
                            "--load", "--module", path, "--data", "/scratch"])
-
-
-class Native:
-    """This machine, as root, with PagePatrol loaded already."""
-    as_folder = True
-
-    def __init__(self, repo, build, options, _disk):
-        self.repo, self.build, self.options = repo, build, options
-        if os.geteuid() != 0:
-            raise Failure("--native needs root: it makes memory cgroups and drops caches")
-        if not LRU_SWITCH.exists():
-            raise Failure(f"--native: no {LRU_SWITCH}: this kernel can't switch to MGLRU")
-
-    def describe(self):
-        pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-        return {"kernel": platform.release(), "accelerator": "none", "cpus": os.cpu_count(),
-                "memory_bytes": pages, "disk": {"model": "its own"}, "where": "native"}
-
-    def run(self, workload, data, parts):
-        before = LRU_SWITCH.read_text().strip()
-        try:
-            yield from stream([*own_command(self.repo, self.build, workload, parts, self.options),
-                               "--data", data])
-        finally:
-            LRU_SWITCH.write_text("y" if int(before, 16) & 1 else "n")

@@ -66,12 +66,17 @@ def difference(after, before):
     return {key: after[key] - before[key] for key in after}
 
 
-def counters(build):
-    """PagePatrol's totals since it was loaded."""
+def status(build):
+    """What PagePatrol says of itself."""
     command = [str(build / "ctl/ppctl"), "status", "--json"]
     try:
-        status = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     except subprocess.CalledProcessError as error:
         raise Failure(f"{' '.join(command)} ended with status {error.returncode}: "
                       "PagePatrol must be loaded (ppctl load)") from error
-    return json.loads(status.stdout)["totals"]
+    return json.loads(done.stdout)
+
+
+def counters(build):
+    """PagePatrol's totals since it was loaded."""
+    return status(build)["totals"]
