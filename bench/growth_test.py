@@ -16,7 +16,7 @@ from pathlib import Path
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(Path(__file__).parent))
 # pylint: disable=wrong-import-position
-from lab import costs, report, results  # noqa: E402
+from lab import costs, parts, report, results  # noqa: E402
 from lab.growth import guest, memory  # noqa: E402
 from lab.growth import results as growing  # noqa: E402
 from lab.report import costs as section  # noqa: E402
@@ -77,7 +77,7 @@ def sample():
             for arm, pairs in (("bare", 1000), ("pagepatrol", 500 + 100 * repetition)):
                 growing.add(pushes, {"kind": "push", "arm": arm, "repetition": repetition, "processes": processes,
                                      "pairs": pairs, "seconds": 2.0})
-    return growing.with_part(growing.with_part(None, "counts", counts), "pushes", pushes)
+    return parts.with_part(parts.with_part(None, "counts", counts), "pushes", pushes)
 
 
 class Tool(unittest.TestCase):
@@ -148,7 +148,7 @@ class Memory(unittest.TestCase):
 class Results(unittest.TestCase):
     def test_parts_are_replaced_each_by_itself(self):
         found = sample()
-        again = growing.with_part(found, "pushes", growing.begin("pushes", MACHINE, "def", "later", False))
+        again = parts.with_part(found, "pushes", growing.begin("pushes", MACHINE, "def", "later", False))
         self.assertEqual(again["counts"], found["counts"])
         self.assertEqual(again["pushes"]["push"], [])
 
@@ -159,11 +159,11 @@ class Results(unittest.TestCase):
     def test_file(self):
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, "growth.json")
-            self.assertIsNone(growing.load(path))
+            self.assertIsNone(parts.load(path))
             path.write_text(json.dumps(sample()))
-            self.assertEqual(growing.load(path), sample())
+            self.assertEqual(parts.load(path), sample())
             path.write_text('{"format": 0}')
-            self.assertRaises(ValueError, growing.load, path)
+            self.assertRaises(ValueError, parts.load, path)
 
     def test_figures(self):
         found = sample()
@@ -184,9 +184,17 @@ class Section(unittest.TestCase):
         return html
 
     def test_section_says_what_was_found(self):
-        overhead = [{"item": item, "bare_ns": 1e6, "with_ns": 1.5e6, "unit": unit, "value": 1.5,
-                     "target": target, "verdict": None} for item, (_, unit, target) in costs.ITEMS.items()]
+        items = [{"item": item, "bare_ns": 1e6, "with_ns": 1.5e6, "unit": unit, "value": 1.5,
+                  "target": target, "verdict": None} for item, (_, unit, target) in costs.ITEMS.items()]
+        native = MACHINE | {"accelerator": "none", "kernel": "6.1.0-mine"}
+        overhead = {"format": 1, "here": parts.part(native, "def456", "2000-01-02", True) | {"items": items[:4]},
+                    "vm": parts.part(MACHINE, "789abc", "2000-01-03", False) | {"items": items[4:]}}
         html = self.check(sample(), overhead)
+        for said in ("Each thing by itself, without the kernel side: commit def456, 2000-01-02, kernel 6.1.0-mine, "
+                     "2 processors, not in a virtual machine, a short run.",
+                     "Each thing by itself, in the VM: commit 789abc, 2000-01-03, kernel 6.12.1-test, 2 processors, "
+                     "QEMU (icount).", "Counts: commit abc123"):
+            self.assertIn(said, html)
         for expected in ("5.6 KiB", "89 bytes for each range", "1.06 × as much", "20.59 × as much", "has 1\N{NO-BREAK SPACE}024",
                          "10.0 KiB of kernel objects more", "50.0 KiB of memory of its own", "100\N{NO-BREAK SPACE}032", "0.50-0.60",
                          *(what for what, _, _ in costs.ITEMS.values())):
@@ -202,6 +210,7 @@ class Section(unittest.TestCase):
             self.check({"format": 1, part: growing.begin(part, MACHINE, "abc", "then", False)})
         short = sample()["counts"] | {"alive": alive(1), "many": [], "lookup": [], "refused": None}
         self.check({"format": 1, "counts": short})
+        self.assertIn("Each thing", self.check(None, {"vm": parts.part(MACHINE, "a", "b", False) | {"items": []}}))
 
     def test_random_reads(self):
         def arm(name, reads, *seconds):

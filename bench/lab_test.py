@@ -391,14 +391,12 @@ class Jobs(unittest.TestCase):
         (self.cgroup / "memory.events").write_text("oom_kill 0\n")
 
     def ends_with(self, status, **more):
-        foreground = Job(["sleep", "0.2"], name="server")
-        job = Job(["sh", "-c", f"echo done; exit {status}"], background=True, **more)
-        return run_together(self.cgroup, [foreground, job])[1]
+        return run_together(self.cgroup, [Job(["sh", "-c", f"echo done; exit {status}"], **more)])[0]
 
     def test_what_a_program_may_end_with(self):
         for status, more in ((0, {}), (1, {"ok": (0, 1)})):
             outcome = self.ends_with(status, **more)
-            self.assertTrue(outcome.runs and outcome.output == "done\n")
+            self.assertEqual((outcome.runs, outcome.output), (1, "done\n"))
         for status, more in ((1, {}), (2, {"ok": (0, 1)})):
             with self.assertRaisesRegex(Failure, f"exit status {status}"):
                 self.ends_with(status, **more)

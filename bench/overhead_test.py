@@ -5,13 +5,16 @@ its targets say. How much anything costs is not tested: the machine may be in us
 
 Usage: overhead_test.py PP-OVERHEAD LIBPAGEPATROL.SO
 """
+import contextlib
 import importlib.machinery
 import importlib.util
+import io
 import json
 import subprocess
 import sys
 import tempfile
 import unittest
+import unittest.mock
 from pathlib import Path
 
 sys.dont_write_bytecode = True
@@ -72,6 +75,23 @@ class Judges(unittest.TestCase):
             limit = 1e6 * target if unit == "ratio" else 1e6 * (1 + target)
             self.assertEqual(overhead.result(item, 1e6, limit - 1)["verdict"], "ok", item)
             self.assertEqual(overhead.result(item, 1e6, limit + 100)["verdict"], "over", item)
+
+    def test_parts_are_kept_each_by_itself(self):
+        def parts(items):
+            return {part: (lambda quick: items, lambda: {"kernel": "6.12"}, "heading") for part in ("here", "vm")}
+        items = [overhead.result("start-policy", 1e6, 1.5e6)]
+        with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
+            file = Path(folder) / "bench/overhead.json"
+            file.parent.mkdir()
+            with unittest.mock.patch.object(overhead, "BUILD", Path(folder)):
+                for arguments, found in (([], items), (["--vm", "--quick"], [])):
+                    with unittest.mock.patch.object(sys, "argv", ["overhead", *arguments]), \
+                            unittest.mock.patch.object(overhead, "PARTS", parts(found)):
+                        overhead.main()
+            found = json.loads(file.read_text())
+        self.assertEqual({part: (found[part]["items"], found[part]["quick"]) for part in ("here", "vm")},
+                         {"here": (items, False), "vm": ([], True)})
+        self.assertEqual(list(found["here"]), ["machine", "commit", "when", "quick", "items"])
 
     def test_table(self):
         results = [overhead.result(item, 1e6, 1.5e6) for item in overhead.ITEMS]

@@ -19,6 +19,12 @@ with open(sys.argv[1], "rb") as file:
 """
 
 
+def describe():
+    """What is to be said of this machine."""
+    return {"kernel": platform.release(), "accelerator": "none", "cpus": os.cpu_count(),
+            "memory_bytes": os.sysconf("SC_PHYS_PAGES") * PAGE}
+
+
 def check_pagepatrol(build):
     """Fails if PagePatrol is not loaded, or does nothing for a program that it should serve."""
     if not status(build)["loaded"]:
@@ -53,9 +59,7 @@ class Native:
             check_pagepatrol(build)
 
     def describe(self):
-        pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-        return {"kernel": platform.release(), "accelerator": "none", "cpus": os.cpu_count(),
-                "memory_bytes": pages, "disk": {"model": "its own"}, "where": "native"}
+        return describe() | {"disk": {"model": "its own"}, "where": "native"}
 
     def run(self, workload, data, parts):
         before = LRU_SWITCH.read_text().strip()

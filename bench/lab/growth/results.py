@@ -1,18 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """growth.json: what bench/growth found, raw, in two parts that are measured, and replaced, each by
-itself. Keys are only ever added. What can be computed from others is not in it."""
-import json
+itself (lab/parts.py). Keys are only ever added. What can be computed from others is not in it."""
+from lab import parts, stats
 
-from lab import stats
-
-FORMAT = 1
 PARTS = {"counts": {"loaded": None, "shim": [], "lookup": [], "refused": None, "alive": [], "many": []},
          "pushes": {"push": []}}
 
 
 def begin(part, machine, commit, when, quick):
-    return {"machine": machine, "commit": commit, "when": when, "quick": quick,
-            **{kind: [] if isinstance(empty, list) else None for kind, empty in PARTS[part].items()}}
+    return parts.part(machine, commit, when, quick) | {
+        kind: [] if isinstance(empty, list) else None for kind, empty in PARTS[part].items()}
 
 
 def add(found, said):
@@ -22,21 +19,6 @@ def add(found, said):
         found[kind].append(said)
     else:
         found[kind] = said
-
-
-def load(path):
-    """None if there is no such file."""
-    if not path.exists():
-        return None
-    found = json.loads(path.read_text())
-    if found.get("format") != FORMAT:
-        raise ValueError(f"{path}: format {found.get('format')}, this reads {FORMAT}")
-    return found
-
-
-def with_part(found, name, part):
-    """Beside the other part, if that was measured before."""
-    return (found or {"format": FORMAT}) | {name: part}
 
 
 def by_arm(rows):

@@ -21,6 +21,10 @@ CURVES = ((BARE, "bare", "default"), (OURS, "pagepatrol", "policy"))
 PUBLISHED = "0.17 to 1.66 %"
 
 
+# the parts of overhead.json
+WHERE = {"here": "without the kernel side", "vm": "in the VM"}
+
+
 @dataclass
 class Grid:
     title: str
@@ -122,9 +126,13 @@ def push_grid(part):
                 ["processes", "without", "with", "", "range"], rows)
 
 
+def overhead_parts(overhead):
+    return [part for part in WHERE if part in overhead]
+
+
 def overhead_grid(overhead):
     rows = []
-    for one in (one for one in overhead if one["item"] in ITEMS):
+    for one in (one for part in overhead_parts(overhead) for one in overhead[part]["items"] if one["item"] in ITEMS):
         what, unit, target = ITEMS[one["item"]]
         ratio = unit == "ratio"
         rows.append([what, number(one["bare_ns"]), number(one["with_ns"]),
@@ -257,8 +265,9 @@ def random_reads(found):
 
 def measured_where(what, part):
     machine, short = part["machine"], ", a short run" if part["quick"] else ""
-    return (f"{what.capitalize()}: commit {part['commit']}, {part['when']}, kernel {machine['kernel']}, "
-            f"{machine['cpus']} processors, QEMU ({machine['accelerator']}){short}.")
+    where = f"QEMU ({machine['accelerator']})" if machine["accelerator"] != "none" else "not in a virtual machine"
+    return (f"{what}: commit {part['commit']}, {part['when']}, kernel {machine['kernel']}, "
+            f"{machine['cpus']} processors, {where}{short}.")
 
 
 def html(growth, overhead, found):
@@ -270,8 +279,9 @@ def html(growth, overhead, found):
     parts = []
     if growth.get("counts") and growth["counts"]["loaded"]:
         parts += [f'<p class="seen">{escape(said)}</p>' for said in growth_sentences(growth["counts"])]
-    parts += [f'<p class="soft">{escape(measured_where(what, part))}</p>'
-              for what, part in growth.items() if what in growing.PARTS]
+    measured = [(what.capitalize(), growth[what]) for what in growing.PARTS if what in growth]
+    measured += [(f"Each thing by itself, {WHERE[part]}", overhead[part]) for part in overhead_parts(overhead or {})]
+    parts += [f'<p class="soft">{escape(measured_where(what, part))}</p>' for what, part in measured]
     parts.append(reads)
     if growth:
         parts.append(pictures(growth))
