@@ -7,6 +7,7 @@ import contextlib
 import importlib.machinery
 import importlib.util
 import io
+import json
 import subprocess
 import sys
 import tempfile
@@ -31,7 +32,7 @@ bench_run = driver()
 class FakeVm:
     """A machine on which nothing happens."""
     as_folder = False
-    disks = []
+    disks, says = [], ()
 
     def __init__(self, _repo, _build, _options, disk):
         self.disk = disk
@@ -41,7 +42,7 @@ class FakeVm:
         return {"kernel": "6.12.1-test", "where": "vm", "disk": {"model": self.disk}}
 
     def run(self, _workload, _data, _parts):
-        return ()
+        return iter(self.says)
 
 
 class Run(unittest.TestCase):
@@ -79,6 +80,18 @@ class Run(unittest.TestCase):
         self.compare_all()
         self.assertEqual(FakeVm.disks, ["none", "none"])
 
+
+    def test_the_guest_says_why_it_failed(self):
+        self.options.only, self.options.disk = ["backup"], "none"
+        with unittest.mock.patch.object(FakeVm, "says", [{"kind": "failure", "text": "it broke"}]), \
+                contextlib.redirect_stderr(io.StringIO()):
+            self.assertEqual(self.compare_all()[0]["failure"], "it broke")
+        options = argparse.Namespace(guest="backup", parts="{}", arms=["default/mglru"], repetitions=1)
+        said = io.StringIO()
+        with unittest.mock.patch.object(bench_run, "measure", side_effect=OSError(2, "gone")), \
+                contextlib.redirect_stdout(said), self.assertRaises(SystemExit):
+            bench_run.guest(options)
+        self.assertEqual(json.loads(said.getvalue()), {"kind": "failure", "text": "[Errno 2] gone"})
 
     def test_data_that_cant_be_made_fails_its_own_comparison(self):
         self.options.only = ["search-large", "backup"]
