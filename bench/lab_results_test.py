@@ -6,7 +6,6 @@ Usage: lab_results_test.py
 import copy
 import re
 import sys
-import types
 import unittest
 import xml.etree.ElementTree as ET
 from pathlib import Path
@@ -237,6 +236,7 @@ class Report(unittest.TestCase):
         text = self.check(found)
         self.assertIn('class="reason">failed: status &lt;1&gt;</td>', text)
         self.assertIn("All arms that have figures gave the same results", text)
+        self.assertIn("advice/mglru: failed: status <1>", report.text(found))
 
     def test_where_pagepatrol_was_loaded_all_the_time(self):
         found = sample()

@@ -42,7 +42,9 @@ class FakeVm:
         return {"kernel": "6.12.1-test", "where": "vm", "disk": {"model": self.disk}}
 
     def run(self, _workload, _data, _parts):
-        return iter(self.says)
+        yield from self.says
+        if self.says:
+            raise bench_run.Failure("the measurement ended with status 1")
 
 
 class Run(unittest.TestCase):

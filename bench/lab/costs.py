@@ -1,10 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What bench/overhead and bench/growth share: their tools with and without the shim, the kernel
-side, the VM that counts instructions. And the items of overhead.json, which the report tells."""
+"""The programs of a build with and without the shim, the kernel side; the VM that counts instructions, for
+bench/overhead and bench/growth. And the items of overhead.json, which the report tells."""
 import json
 import os
-import subprocess
-from pathlib import Path
 
 from lab.machine import call, stream
 

@@ -89,6 +89,7 @@ def text(found):
             if not arm["refused"]:
                 rows.append([arm["arm"], *(cell or "-" for cell in cells(one, arm, False))])
         lines += aligned(rows)
+        lines += [f"  {arm['arm']}: {names.reason(arm['refused'])}" for arm in one["arms"] if arm["refused"]]
         if one["optimum"]:
             lines.append(f"  optimum: hit ratio {100 * one['optimum']['hit_ratio']:.1f} %")
         if one["failure"]:
