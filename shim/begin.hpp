@@ -6,7 +6,6 @@
 
 #include "core.hpp"
 #include "guard.hpp"
-#include "sandbox.hpp"
 #include "sys.hpp"
 
 #include <atomic>
@@ -15,30 +14,32 @@
 
 namespace pagepatrol {
 
-// Where it would end the program it stands aside instead.
+inline constinit std::atomic<bool> begun{false};
+
 inline void start_core(const Policy* policy, const core::Source* source) noexcept {
-    if (sandbox::kills_for_bpf())
-        return core::stand_aside();
-    pthread_atfork(Guard::before_fork, Guard::after_fork, Guard::after_fork);
+    begun.store(true, std::memory_order_release);
+    pthread_atfork(Guard::before_fork, Guard::after_fork, Guard::after_fork_in_child);
     core::start(policy, getauxval(AT_PAGESZ), source);
 }
 
 // Once; who comes second waits until it is done. False if it is not within a second: in a child,
 // say, that was forked while another thread was at it.
 inline bool start_core_if_needed() noexcept {
-    static std::atomic<bool> begun{false};
-    if (core::active.load(std::memory_order_acquire) || core::is_aside())
+    static std::atomic<bool> in_vain{false};
+    const auto done = [] {
+        return core::active.load(std::memory_order_acquire) || core::is_aside();
+    };
+    if (done())
         return true;
     if (!begun.exchange(true, std::memory_order_acq_rel)) {
         start_core(nullptr, nullptr);
         return true;
     }
-    const std::uint64_t start = sys::milliseconds();
-    while (!core::active.load(std::memory_order_acquire) && !core::is_aside()) {
-        if (sys::milliseconds() - start >= 1000)
+    for (const std::uint64_t start = sys::milliseconds(); !done(); sys::yield())
+        if (in_vain.load(std::memory_order_relaxed) || sys::milliseconds() - start >= 1000) {
+            in_vain.store(true, std::memory_order_relaxed);
             return false;
-        sys::yield();
-    }
+        }
     return true;
 }
 

@@ -51,18 +51,18 @@ bool starts_with_work(std::uint64_t start, std::uint64_t end) noexcept {
 }
 
 void map_file(const Span& span, int prot, int flags, int fd, std::int64_t off) noexcept {
+    struct ::stat st;
+    // real call first: the descriptor is good; if another thread closed it meanwhile, no rule
+    if (Guard::closed() || sys::fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
+        return;
     Guard guard(Guard::of_a_file);
     if (!guard) {
-        if (Guard::stuck() && log::first(log::lock_taken))
-            log::Line() << "another thread has been in a call of this library for longer than a "
-                           "second: files that are mapped meanwhile have no rule. HINT: a large "
+        if (Guard::stuck() && has_policy() && log::first(log::lock_taken))
+            log::Line() << "another thread has been in a call of this library, or in a fork, for "
+                           "long: files that are mapped meanwhile have no rule. HINT: a large "
                            "`prefetch` or `evict` may take that long";
         return;
     }
-    struct ::stat st;
-    // real call first: the descriptor is good; if another thread closed it meanwhile, no rule
-    if (sys::fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
-        return;
     reload_if_changed();
     bool fresh = false;
     const decide::Answer& answer =
@@ -112,9 +112,9 @@ void catch_up(const void* own, const void* loader) noexcept {
         push(table.ranges()[0].start, table.ranges()[n - 1].end);
 }
 
-// At any moment one of `aside` and `active` is true, for start_core_if_needed().
 void step_aside() noexcept {
-    stand_aside();
+    aside.store(true, std::memory_order_release);
+    Guard::close();
     active.store(false, std::memory_order_release);
     if ((has_policy() || table.size()) && log::first(log::aside))
         log::Line() << "the program installs a seccomp filter: what it maps from now on has no "
@@ -126,11 +126,6 @@ void step_back() noexcept {
     active.store(true, std::memory_order_release);
     aside.store(false, std::memory_order_release);
     Guard::open();
-}
-
-void stand_aside() noexcept {
-    aside.store(true, std::memory_order_release);
-    Guard::close();
 }
 
 bool is_aside() noexcept {

@@ -31,8 +31,6 @@ extern std::atomic<bool> active;
 void step_aside() noexcept;
 // ... or tried in vain.
 void step_back() noexcept;
-// Instead of start(): under a filter that was there before.
-void stand_aside() noexcept;
 bool is_aside() noexcept;
 
 // How the policy is read anew when its file changes. Called under the Guard, on the program's

@@ -9,7 +9,6 @@
 #include "config.hpp"
 #include "core.hpp"
 #include "guard.hpp"
-#include "log.hpp"
 #include "sys.hpp"
 
 #include <cerrno>
@@ -47,12 +46,9 @@ long advise(void* addr, size_t len, int advice) noexcept {
     return active() ? core::advise(addr, len, advice) : sys::madvise(addr, len, advice);
 }
 
-// A system call that puts a seccomp filter on the program: see core::step_aside(). Without a
-// filter (mode and 0) it only asks whether there could be one.
-template <class Call> long under_a_filter(long filter, Call call) noexcept {
-    if (filter == 0)
-        return call();
-    const Guard guard;
+// A system call that puts a seccomp filter on the program: see core::step_aside().
+template <class Call> long under_a_filter(Call call) noexcept {
+    const Guard guard(Guard::of_a_filter);
     const bool was_active = active();
     if (was_active)
         core::step_aside();
@@ -67,13 +63,8 @@ void begin(int argc, char** argv, char**) noexcept {
     core::Source source = {};
     if (const Policy* policy = config::find(argc, argv, source)) {
         start_core(policy, &source);
-        if (core::is_aside())
-            log::Line() << "the policy has no effect: a seccomp filter from before the program's "
-                           "start ends it for bpf(2); the program runs without it. HINT: have the "
-                           "filter allow bpf (systemd: SystemCallFilter=bpf)";
-        else
-            core::catch_up(reinterpret_cast<const void*>(&begin),
-                           reinterpret_cast<const void*>(getauxval(AT_BASE)));
+        core::catch_up(reinterpret_cast<const void*>(&begin),
+                       reinterpret_cast<const void*>(getauxval(AT_BASE)));
     }
     errno = kept;
 }
@@ -140,9 +131,10 @@ int prctl(int option, ...) noexcept {
                d = va_arg(rest, long);
     va_end(rest);
     const auto call = [=] { return sys::call(SYS_prctl, option, a, b, c, d); };
-    if (option != PR_SET_SECCOMP)
-        return int_result(call());
-    return int_result(under_a_filter(a == SECCOMP_MODE_FILTER ? b : 1, call));
+    // without a filter it asks whether there could be one
+    const bool filters = option == PR_SET_SECCOMP &&
+                         (a == SECCOMP_MODE_STRICT || (a == SECCOMP_MODE_FILTER && b != 0));
+    return int_result(filters ? under_a_filter(call) : call());
 }
 
 // Programs and libseccomp make seccomp(2) by this name. Everything else goes by at once.
@@ -153,9 +145,11 @@ long syscall(long number, ...) noexcept {
                d = va_arg(rest, long), e = va_arg(rest, long), f = va_arg(rest, long);
     va_end(rest);
     const auto call = [=] { return sys::call(number, a, b, c, d, e, f); };
-    if (number != SYS_seccomp || (a != SECCOMP_SET_MODE_STRICT && a != SECCOMP_SET_MODE_FILTER))
-        return result_of(call());
-    return result_of(under_a_filter(a == SECCOMP_SET_MODE_FILTER ? c : 1, call));
+    // flags or arguments of the strict mode are libseccomp asking whether the call exists
+    const bool filters =
+        number == SYS_seccomp && ((a == SECCOMP_SET_MODE_STRICT && b == 0 && c == 0) ||
+                                  (a == SECCOMP_SET_MODE_FILTER && c != 0));
+    return result_of(filters ? under_a_filter(call) : call());
 }
 
 } // extern "C"

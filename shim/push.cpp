@@ -7,6 +7,7 @@
 #include "push.hpp"
 
 #include "log.hpp"
+#include "sandbox.hpp"
 #include "sys.hpp"
 
 #include <algorithm>
@@ -65,6 +66,8 @@ long open_door() noexcept {
     if (door_error && now < next_try)
         return door_error;
     next_try = now + reopen_ms;
+    if (sandbox::on_bpf() != sandbox::Verdict::none)
+        return door_error = -EPERM;
     union bpf_attr attr;
     std::memset(&attr, 0, sizeof attr);
     attr.pathname = pointer(door_path);
@@ -159,6 +162,14 @@ void report(long error, bool have_door) noexcept {
             line << "PagePatrol was unloaded; the program goes on without it. HINT: run `ppctl "
                     "load` as "
                     "root";
+        else if (sandbox::on_bpf() == sandbox::Verdict::kills)
+            line << "a seccomp filter from before the program's start ends it for bpf(2); the "
+                    "program runs without it. HINT: have the filter allow bpf (systemd: "
+                    "SystemCallFilter=bpf)";
+        else if (sandbox::on_bpf() == sandbox::Verdict::unknown)
+            line << "the program was started under a seccomp filter, and no child can be had to "
+                    "find out whether it ends programs for bpf(2); the program runs without it. "
+                    "HINT: have the filter and the limits (RLIMIT_NPROC) allow a fork";
         else if (error == -EPERM || error == -ENOSYS)
             line << "bpf(2) is denied here (" << door_path << ": ",
                 line.error(error)

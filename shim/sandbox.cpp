@@ -6,6 +6,7 @@
 #include "sys.hpp"
 
 #include <cerrno>
+#include <csignal>
 #include <cstring>
 #include <sys/wait.h>
 
@@ -24,23 +25,35 @@ bool under_a_filter() noexcept {
     return size <= 0 || !memmem(text, static_cast<std::size_t>(size), none, sizeof none - 1);
 }
 
-} // namespace
-
-bool kills_for_bpf() noexcept {
-    if (!under_a_filter())
-        return false;
+Verdict ask_a_child() noexcept {
+    // a handler of the program's must not run in the child
+    const std::uint64_t blocked = sys::block_signals(~std::uint64_t(0));
     const long child = sys::fork_silently();
     if (child == 0) {
         sys::never_dump_core();
         sys::bpf(BPF_PROG_TEST_RUN, nullptr, 0);
         sys::exit_now(0);
     }
-    if (child < 0)
-        return false; // no process to be had: then as if there were no filter
+    sys::set_blocked_signals(blocked);
     int status = 0;
-    while (sys::wait_for(child, status) == -EINTR) {
-    }
-    return WIFSIGNALED(status);
+    long ended = child;
+    if (child > 0)
+        while ((ended = sys::wait_for(child, status)) == -EINTR) {
+        }
+    if (ended < 0 || (WIFSIGNALED(status) && WTERMSIG(status) != SIGSYS))
+        return Verdict::unknown;
+    return WIFSIGNALED(status) ? Verdict::kills : Verdict::none;
+}
+
+} // namespace
+
+Verdict on_bpf() noexcept {
+    static bool asked = false;
+    static Verdict verdict = Verdict::none;
+    if (!asked)
+        verdict = under_a_filter() ? ask_a_child() : Verdict::none;
+    asked = true;
+    return verdict;
 }
 
 } // namespace pagepatrol::sandbox

@@ -7,7 +7,10 @@
 
 namespace pagepatrol::sandbox {
 
-// Under a filter it lets a child try, which costs as much as a fork; else it reads a file.
-bool kills_for_bpf() noexcept;
+enum class Verdict { none, kills, unknown }; // none: bpf(2) works, or fails with an error
+
+// Under the Guard. Once a process: under a filter a child tries it, which costs as much as a fork
+// (and so has to be allowed there, as wait4(2) and prctl(2)); else a file is read.
+Verdict on_bpf() noexcept;
 
 } // namespace pagepatrol::sandbox

@@ -83,4 +83,11 @@ check 'a filter before any rule applied: said' 1 \
 check 'a filter from before that kills for bpf' 'before x
 after x' "$("$SANDBOX" kill-bpf env LD_PRELOAD="$SHIM" PAGEPATROL_POLICY="$scratch/data.toml" "$SANDBOX" ask "$scratch/data" 2>"$scratch/stderr")"
 check 'a filter from before that kills for bpf: said' 1 "$(grep -c 'a seccomp filter from before' "$scratch/stderr")"
+check 'a filter from before that kills for clone, no file under a rule' 'before x
+after x' "$("$SANDBOX" kill-clone env LD_PRELOAD="$SHIM" PAGEPATROL_POLICY="$scratch/nowhere.toml" "$SANDBOX" ask "$scratch/data" 2>/dev/null)"
+for _ in 1 2 3 4 5 6 7 8; do
+    preloaded "$scratch/pin.toml" "$SANDBOX" threads "$scratch/data" 2>/dev/null
+    echo $?
+done >"$scratch/ended"
+check 'a filter that kills for futex, beside busy threads' 0 "$(sort -u "$scratch/ended")"
 finish

@@ -403,3 +403,7 @@ void futex_wait(int*, int, unsigned ms) noexcept {
 void futex_wake_one(int*) noexcept {}
 
 } // namespace pagepatrol::sys
+
+pagepatrol::sandbox::Verdict pagepatrol::sandbox::on_bpf() noexcept {
+    return fake::kernel.sandbox;
+}

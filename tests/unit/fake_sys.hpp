@@ -6,6 +6,8 @@
 // promise the shim makes: no range the kernel side knows covers foreign memory.
 #pragma once
 
+#include "sandbox.hpp"
+
 #include <pagepatrol/abi.h>
 
 #include <cstdint>
@@ -71,6 +73,7 @@ struct Kernel {
     std::vector<long> results;             // to give in turn, then 0
     bool foreign_program = false;          // runs, but answers nothing
     long run_error = 0;                    // of our own program
+    pagepatrol::sandbox::Verdict sandbox = pagepatrol::sandbox::Verdict::none;
     struct pp_request request = {};        // the last that was answered
     std::uint64_t asked = 0, granted = 0;  // to answer
     std::uint32_t limited_by = 0;

@@ -78,6 +78,20 @@ TEST_F(Push, ADoorThatTakesNoRequestIsLetGo) {
     EXPECT_EQ(last(), "push 0x1000-0x9000 [2]");
 }
 
+TEST_F(Push, NoBpfUnderAFilterThatKillsForIt) {
+    const push::Quiet quiet;
+    for (const auto verdict : {sandbox::Verdict::kills, sandbox::Verdict::unknown}) {
+        kernel.now += 1000;
+        kernel.sandbox = verdict;
+        kernel.programs.clear(); // the door has to be opened
+        kernel.opens = kernel.test_runs = 0;
+        EXPECT_EQ(push::table(two, 2, 0x8000, 0x9000), -EPERM);
+        EXPECT_EQ(push::table(two, 2, 0x8000, 0x9000), -EPERM);
+        EXPECT_EQ(kernel.opens, 0u);
+        EXPECT_LE(kernel.test_runs, 1u) << "only what found the door closed";
+    }
+}
+
 TEST_F(Push, BusyIsTriedAgain) {
     kernel.results = {-EAGAIN, -EAGAIN, -EAGAIN};
     EXPECT_EQ(push::table(two, 2, 0x8000, 0x9000), 0);
