@@ -6,8 +6,6 @@ its targets say. How much anything costs is not tested: the machine may be in us
 Usage: overhead_test.py PP-OVERHEAD LIBPAGEPATROL.SO
 """
 import contextlib
-import importlib.machinery
-import importlib.util
 import io
 import json
 import subprocess
@@ -18,18 +16,11 @@ import unittest.mock
 from pathlib import Path
 
 sys.dont_write_bytecode = True
+import script  # noqa: E402  pylint: disable=wrong-import-position
+
 TOOL, SHIM = sys.argv.pop(1), sys.argv.pop(1)
 
-
-def driver():
-    path = str(Path(__file__).parent / "overhead")
-    loader = importlib.machinery.SourceFileLoader("overhead", path)
-    module = importlib.util.module_from_spec(importlib.util.spec_from_loader("overhead", loader))
-    loader.exec_module(module)
-    return module
-
-
-overhead = driver()
+overhead = script.load("overhead")
 overhead.TOOLS.overhead, overhead.TOOLS.shim = Path(TOOL), Path(SHIM)
 
 

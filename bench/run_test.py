@@ -4,8 +4,6 @@
 """
 import argparse
 import contextlib
-import importlib.machinery
-import importlib.util
 import io
 import json
 import subprocess
@@ -16,17 +14,9 @@ import unittest.mock
 from pathlib import Path
 
 sys.dont_write_bytecode = True
+import script  # noqa: E402  pylint: disable=wrong-import-position
 
-
-def driver():
-    path = str(Path(__file__).parent / "run")
-    loader = importlib.machinery.SourceFileLoader("bench_run", path)
-    module = importlib.util.module_from_spec(importlib.util.spec_from_loader("bench_run", loader))
-    loader.exec_module(module)
-    return module
-
-
-bench_run = driver()
+bench_run = script.load("run")
 
 
 class FakeVm:
