@@ -9,6 +9,7 @@
 #include "sys.hpp"
 
 #include <atomic>
+#include <cerrno>
 #include <pthread.h>
 #include <sys/auxv.h>
 
@@ -41,6 +42,14 @@ inline bool start_core_if_needed() noexcept {
             return false;
         }
     return true;
+}
+
+// What a call of pagepatrol.h returns: 0, or -1 with errno set.
+template <class Call> int answer_of(Call call) noexcept {
+    const int kept = errno;
+    const long result = !start_core_if_needed() ? -EAGAIN : core::is_aside() ? -EPERM : call();
+    errno = result == 0 ? kept : static_cast<int>(-result);
+    return result == 0 ? 0 : -1;
 }
 
 } // namespace pagepatrol

@@ -8,40 +8,28 @@
 #include "begin.hpp"
 #include "core.hpp"
 
-#include <cerrno>
 #include <pagepatrol/abi.h>
 #include <pagepatrol/pagepatrol.h>
 
 using namespace pagepatrol;
 
-namespace {
-
-template <class Call> int result_of(Call call) noexcept {
-    const int kept = errno;
-    const long result = !start_core_if_needed() ? -EAGAIN : core::is_aside() ? -EPERM : call();
-    errno = result == 0 ? kept : static_cast<int>(-result);
-    return result == 0 ? 0 : -1;
-}
-
-} // namespace
-
 #pragma GCC visibility push(default)
 extern "C" {
 
 int pagepatrol_v1_pin(void* addr, size_t len) noexcept {
-    return result_of([=] { return core::pin(addr, len); });
+    return answer_of([=] { return core::pin(addr, len); });
 }
 
 int pagepatrol_v1_unpin(void* addr, size_t len) noexcept {
-    return result_of([=] { return core::unpin(addr, len); });
+    return answer_of([=] { return core::unpin(addr, len); });
 }
 
 int pagepatrol_v1_activate(void* addr, size_t len) noexcept {
-    return result_of([=] { return core::act(addr, len, PP_ACTION_ACTIVATE); });
+    return answer_of([=] { return core::act(addr, len, PP_ACTION_ACTIVATE); });
 }
 
 int pagepatrol_v1_deactivate(void* addr, size_t len) noexcept {
-    return result_of([=] { return core::act(addr, len, PP_ACTION_DEACTIVATE); });
+    return answer_of([=] { return core::act(addr, len, PP_ACTION_DEACTIVATE); });
 }
 
 int pp_pin(void* addr, size_t len) {

@@ -134,15 +134,12 @@ template <class Fill> long ask(struct pp_request& request, bool& answered, Fill 
         error = call_door(request, answered);
         if (answered && error != -ENODEV)
             break;
-        if (answered) { // unloaded
-            answered = false;
-            close_door();
-            door_error = error;
-        } else if (error == -EBADF || error == -EINVAL) {
-            close_door();
-        } else {
+        if (!answered && error != -EBADF && error != -EINVAL)
             break;
-        }
+        close_door();
+        if (answered) // unloaded: no other try so soon
+            door_error = error;
+        answered = false;
     }
     if (!answered && door < 0) // no new try at each mapping
         door_error = error;

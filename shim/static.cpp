@@ -9,7 +9,6 @@
 #include "policy.hpp"
 #include "push.hpp"
 
-#include <cerrno>
 #include <cstdlib>
 #include <pagepatrol/pagepatrol.h>
 
@@ -31,13 +30,10 @@ std::string_view to_string(Action) noexcept {
 namespace {
 
 template <class Call> int result_of(Call call) noexcept {
-    const int kept = errno;
     if (!core::active.load(std::memory_order_acquire))
         if (const char* door = secure_getenv("PAGEPATROL_DOOR"); door && *door)
             push::set_door(door);
-    const long result = !start_core_if_needed() ? -EAGAIN : core::is_aside() ? -EPERM : call();
-    errno = result == 0 ? kept : static_cast<int>(-result);
-    return result == 0 ? 0 : -1;
+    return answer_of(call);
 }
 
 } // namespace

@@ -40,8 +40,7 @@ for name in libjemalloc.so.2 libmimalloc.so.2 libtcmalloc_minimal.so.4 libeatmyd
                 grep -c 'range .*(8 KiB): rule 1, pin')"
         check "$label: threads and forks" 'wrong 0' \
             "$(beside "$order" "$scratch/data.toml" "$FORKS" "$scratch/data" 2>"$scratch/stderr")"
-        # where the machine is so busy that a holder of the lock does not run for a second, it says so
-        check "$label: one line" "$lines" "$(grep -vc 'another thread has been in a call' "$scratch/stderr")"
+        check "$label: one line" "$lines" "$(wc -l <"$scratch/stderr")"
     done
 done
 
