@@ -12,6 +12,12 @@
  *
  * And it is "no opinion" after a few futile rounds of the task: the kernel resorts
  * to an out-of-memory kill after 16, however few the pages are that it asked about.
+ *
+ * The kernel expects that asking clears what it asks about. MGLRU, when it hears "yes"
+ * for one page of a folio, asks about 64 pages around it (lru_gen_look_around()), and
+ * goes on with the folio's next page: had that the same answer again, a folio of 32
+ * pages cost 2080 questions. So a "yes" is said once, until the batch is over that
+ * reclaim is at: it asks about a folio once in a batch.
  */
 #include "engine.bpf.h"
 
@@ -21,6 +27,8 @@ struct reclaimer {
 	u64 most; /* pages that one of the processes asked about keeps, while in debt */
 	u32 futile; /* rounds of reclaim that freed nothing, less those that did */
 	u32 pad;
+	u64 mm, start, end; /* pages one after the other that "yes" was said for last */
+	u64 tick; /* when */
 };
 
 struct {
@@ -37,6 +45,35 @@ static __always_inline struct reclaimer *reclaimer(u64 flags)
 {
 	return bpf_task_storage_get(&pp_reclaimers, (void *)bpf_get_current_task_btf(),
 				    0, flags);
+}
+
+/* Pages that a look-around asks about at most (MIN_LRU_BATCH). */
+#define LOOK_AROUND 64
+
+/*
+ * Was "yes" said for the page in this batch? Within a tick: not every batch is told
+ * apart from the next (MADV_PAGEOUT has no tracepoint). Nor in a long sequence, which
+ * is ageing, that walks all pages once.
+ */
+static __always_inline bool said(const struct reclaimer *me, u64 mm, u64 start)
+{
+	return me->mm == mm && start >= me->start && start < me->end &&
+	       me->end - me->start <= LOOK_AROUND << PAGE_SHIFT &&
+	       me->tick == bpf_jiffies64();
+}
+
+static __always_inline void say(struct reclaimer *me, u64 mm, u64 start, u64 end)
+{
+	if (me->mm != mm || me->end != start)
+		me->start = start;
+	me->mm = mm;
+	me->end = end;
+	me->tick = bpf_jiffies64();
+}
+
+static __always_inline void batch_over(struct reclaimer *me)
+{
+	me->end = me->start = 0;
 }
 
 /* What a counter of pages may be short of, for each processor keeps some back. */
@@ -59,14 +96,12 @@ static __always_inline u64 resident(struct mm_struct *mm, u64 kept)
  * about. The debt is the task's, whoever it asked about, so it is the largest of
  * these that counts: else it would be too much for the small ones at once.
  */
-static __always_inline bool afford(u8 action, u64 kept)
+static __always_inline bool afford(struct reclaimer *me, u8 action, u64 kept)
 {
-	struct reclaimer *me = reclaimer(BPF_LOCAL_STORAGE_GET_F_CREATE);
 	bool pin = action == PP_ACTION_PIN;
 	u64 sweeps = pin ? cfg_valve_sweeps_pin : cfg_valve_sweeps_activate;
 
-	if (!me ||
-	    me->futile >= (pin ? cfg_valve_futile_pin : cfg_valve_futile_activate))
+	if (me->futile >= (pin ? cfg_valve_futile_pin : cfg_valve_futile_activate))
 		return false;
 	if (kept > me->most)
 		me->most = kept;
@@ -81,6 +116,7 @@ int BPF_PROG(page_used, struct mm_struct *mm, unsigned long start,
 	     unsigned long end)
 {
 	struct pp_range_state *state;
+	struct reclaimer *me;
 	struct pp_found found;
 	u8 action;
 
@@ -93,13 +129,17 @@ int BPF_PROG(page_used, struct mm_struct *mm, unsigned long start,
 	}
 	if (!pp_keeps(action) || start >= found.keep_end)
 		return PP_ANSWER_NONE;
+	me = reclaimer(BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (!me || said(me, found.mm, start))
+		return PP_ANSWER_NONE;
 	state = pp_state_of(found.mm, found.range.id);
 	pp_count_range(state, PP_STAT_ASKED, 1);
-	if (!afford(action, resident(mm, found.head->kept))) {
+	if (!afford(me, action, resident(mm, found.head->kept))) {
 		pp_count_range(state, PP_STAT_VALVE, 1);
 		return PP_ANSWER_NONE;
 	}
 	pp_count_range(state, PP_STAT_KEPT, 1);
+	say(me, found.mm, start, end);
 	return PP_ANSWER_USED;
 }
 
@@ -110,7 +150,10 @@ int BPF_PROG(shrink_inactive, int nid, unsigned long scanned,
 	struct reclaimer *me = reclaimer(0);
 	u64 paid = reclaimed * cfg_valve_questions;
 
-	if (!me || !paid)
+	if (!me)
+		return 0;
+	batch_over(me);
+	if (!paid)
 		return 0;
 	if (me->debt > paid) {
 		me->debt -= paid;
@@ -118,6 +161,17 @@ int BPF_PROG(shrink_inactive, int nid, unsigned long scanned,
 		me->debt = 0;
 		me->most = 0;
 	}
+	return 0;
+}
+
+/* The classic LRU asks about its active list, too. */
+SEC("tp_btf/mm_vmscan_lru_shrink_active")
+int BPF_PROG(shrink_active)
+{
+	struct reclaimer *me = reclaimer(0);
+
+	if (me)
+		batch_over(me);
 	return 0;
 }
 
