@@ -41,7 +41,8 @@ static long cut_run(u32 i, struct cut_ctx *ctx)
 		run->end = 0;
 	}
 	/* cut to the range: the state may have been another's a moment ago */
-	pp_run_release(ctx->state, ctx->action, start, end > ctx->to ? ctx->to : end);
+	pp_run_release(ctx->state, ctx->action, start,
+		       end > ctx->to ? ctx->to : end, cfg_margin_pages);
 	return 0;
 }
 

@@ -38,6 +38,7 @@ struct fault {
 	u32 id; /* 0: none yet */
 	u32 action;
 	u32 nr;
+	u64 folio; /* bytes of the largest brought in */
 	struct piece piece[PIECES];
 };
 
@@ -57,7 +58,8 @@ static __always_inline struct fault *my_fault(u64 flags)
 static __always_inline struct pp_range_state *make_state(u64 mm, u32 id)
 {
 	struct pp_range_key key = { .mm = mm, .id = id };
-	struct pp_range_state none = {}, *state;
+	static const struct pp_range_state none; /* too large for the stack */
+	struct pp_range_state *state;
 
 	state = bpf_map_lookup_elem(&pp_range_states, &key);
 	if (state)
@@ -105,6 +107,7 @@ static __always_inline struct pp_run *extend(struct pp_range_state *state,
 		if (run->end == start && run->start < run->end) {
 			run->end = end;
 			run->stamp = state->clock;
+			run->folio = at_least(run->folio, f->folio);
 			return run;
 		}
 		if (run->start >= run->end || run->stamp < oldest->stamp)
@@ -114,16 +117,31 @@ static __always_inline struct pp_run *extend(struct pp_range_state *state,
 	}
 	/* cut to the range: the state may have been another's a moment ago */
 	pp_run_release(state, action, at_least(oldest->start, f->start),
-		       at_most(oldest->end, f->end));
+		       at_most(oldest->end, f->end), cfg_margin_pages);
 	oldest->start = start;
 	oldest->end = end;
 	oldest->stamp = state->clock;
+	oldest->folio = f->folio;
 	return oldest;
 }
 
-/* Releases what the reader has passed of the run it is in. */
+/*
+ * Where the folios of a run end that @address is not in the middle of: each lies at a
+ * multiple of its size in the file, so none reaches over a multiple of the largest.
+ */
+static __always_inline u64 whole_folios(const struct pp_run *run,
+					const struct fault *f, u64 address)
+{
+	return ((address - f->delta) & -run->folio) + f->delta;
+}
+
+/*
+ * Releases what the reader has passed of the run it is in, in whole folios: one that
+ * is cut in two is dropped neither with its first part nor with its last.
+ */
 static __always_inline void release_behind(struct pp_range_state *state,
-					   const struct fault *f, u8 action)
+					   const struct fault *f, u8 action,
+					   u64 margin)
 {
 	u64 address = f->address;
 	u64 lag = (u64)cfg_lag_pages << PAGE_SHIFT;
@@ -134,11 +152,12 @@ static __always_inline void release_behind(struct pp_range_state *state,
 
 		if (start >= end || address < start + 2 * lag || address > end)
 			continue;
-		if (end > address - lag)
-			end = address - lag;
+		end = at_most(end, whole_folios(run, f, address - lag));
+		if (end <= start)
+			continue;
 		run->start = end;
 		pp_run_release(state, action, at_least(start, f->start),
-			       at_most(end, f->end));
+			       at_most(end, f->end), margin);
 	}
 }
 
@@ -151,6 +170,7 @@ __attribute__((noinline)) int finish(void)
 	struct mm_struct *mm = bpf_get_current_task_btf()->mm;
 	struct fault *f = my_fault(0);
 	struct pp_range_state *state;
+	u64 pages = 0;
 	u8 action;
 	u32 nr;
 
@@ -176,7 +196,7 @@ __attribute__((noinline)) int finish(void)
 		end = at_most(end, f->end);
 		if (start >= end)
 			continue;
-		pp_count_range(state, PP_STAT_INSERTED, (end - start) >> PAGE_SHIFT);
+		pages += (end - start) >> PAGE_SHIFT;
 		if (action == PP_ACTION_STREAM || action == PP_ACTION_DEACTIVATE) {
 			extend(state, f, action, start, end);
 			continue;
@@ -188,8 +208,11 @@ __attribute__((noinline)) int finish(void)
 		else
 			pp_count_range(state, PP_STAT_ACTIVATED, (end - start) >> PAGE_SHIFT);
 	}
+	pp_count_range(state, PP_STAT_INSERTED, pages);
+	/* room for as much again, which comes next, and for a large folio too many */
 	if (action == PP_ACTION_STREAM || action == PP_ACTION_DEACTIVATE)
-		release_behind(state, f, action);
+		release_behind(state, f, action,
+			       at_least(2 * pages, cfg_margin_pages));
 	return 0;
 }
 
@@ -260,6 +283,7 @@ static __always_inline bool begin(struct fault *f, const struct inode *inode)
 	f->end = pp_keeps(found.range.action) ? found.keep_end : found.range.end;
 	f->action = found.range.action;
 	f->nr = 0;
+	f->folio = 0;
 	f->id = found.range.id;
 	return true;
 }
@@ -288,6 +312,7 @@ int BPF_PROG(page_added, struct address_space *mapping, struct folio *folio,
 		pages = folio->_folio_nr_pages;
 	start = (index << PAGE_SHIFT) + f->delta;
 	end = start + (pages << PAGE_SHIFT);
+	f->folio = at_least(f->folio, pages << PAGE_SHIFT);
 	last = (f->nr - 1) & (PIECES - 1);
 	if (f->nr && f->piece[last].end == start) {
 		f->piece[last].end = end;

@@ -123,6 +123,7 @@ struct pp_run {
 	__u64 start;
 	__u64 end;
 	__u64 stamp; /* pp_range_state.clock when last extended */
+	__u64 folio; /* bytes of the largest folio in it */
 };
 
 #define PP_RUNS 8

@@ -11,9 +11,13 @@
 
 #include "engine.bpf.h"
 
-/* The reader is done with [start, end): drop or demote it. */
+/*
+ * The reader is done with [start, end): drop or demote it. It may stay as long as more
+ * than @margin pages are left.
+ */
 static __always_inline void pp_run_release(struct pp_range_state *state,
-					   u8 action, u64 start, u64 end)
+					   u8 action, u64 start, u64 end,
+					   u64 margin)
 {
 	u64 pages = (end - start) >> PAGE_SHIFT;
 	u32 stat;
@@ -24,7 +28,7 @@ static __always_inline void pp_run_release(struct pp_range_state *state,
 	if (action == PP_ACTION_DEACTIVATE) {
 		err = bpf_pp_deactivate(start, end);
 		stat = PP_STAT_DEACTIVATED;
-	} else if (bpf_pp_memory_tight(cfg_margin_pages)) {
+	} else if (bpf_pp_memory_tight(margin)) {
 		err = bpf_pp_drop(start, end);
 		stat = PP_STAT_DROPPED;
 	} else {

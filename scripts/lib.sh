@@ -137,6 +137,8 @@ libjemalloc2         # tests: preloaded allocator; Redis
 libmimalloc2.0       # tests: preloaded allocator
 libtcmalloc-minimal4 # tests: preloaded allocator
 libatomic1           # Redis, see scripts/fetch-programs
+libinih1             # xfsprogs, see scripts/fetch-programs
+liburcu8             # xfsprogs
 liblzf1              # Redis
 libsystemd0          # Redis, PostgreSQL
 libgssapi-krb5-2     # PostgreSQL, see scripts/fetch-programs

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+// On a file system with large folios (XFS), and read-ahead as servers have it: a folio
+// may be larger than what a policy has between two decisions.
+#include <gtest/gtest.h>
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <stdexcept>
+#include <system_error>
+
+#include "arms.hpp"
+
+namespace vmtest {
+namespace {
+
+std::string must(const Argv& command) {
+    const Ended ended = run({command});
+    if (!ended.good())
+        throw std::runtime_error(command[0] + ": " + ended.text());
+    return ended.out.substr(0, ended.out.find('\n'));
+}
+
+/// XFS on a file of the disk; gone at the end.
+class Xfs {
+  public:
+    Xfs() {
+        must({"modprobe", "loop"});
+        must({"modprobe", "xfs"});
+        must({"truncate", "-s", "600M", image_});
+        // read past the page cache, so that each page is in memory once
+        device_ = must({"losetup", "--find", "--show", "--direct-io=on", image_});
+        must({must({source("scripts/fetch-programs")}) + "/sbin/mkfs.xfs", "-q", device_});
+        std::filesystem::create_directory(folder_);
+        must({"mount", device_, folder_});
+        write_file("/sys/block/" + device_.substr(5) + "/queue/read_ahead_kb",
+                   std::to_string(read_ahead / 1024));
+    }
+    ~Xfs() {
+        run({{"umount", folder_}});
+        run({{"losetup", "--detach", device_}});
+        std::filesystem::remove(folder_);
+        std::filesystem::remove(image_);
+    }
+    Xfs(const Xfs&) = delete;
+    Xfs& operator=(const Xfs&) = delete;
+
+    std::string copy_of(const std::string& from, const std::string& name) const {
+        const std::string to = folder_ + "/" + name;
+        must({"cp", from, to});
+        return to;
+    }
+
+    static inline const std::uint64_t read_ahead = data_size(MiB);
+
+  private:
+    const std::string image_ = Data::folder + "/xfs.img", folder_ = Data::folder + "/xfs";
+    std::string device_;
+};
+
+/// One of the many 64-bit words of a file in /proc.
+std::uint64_t word(int fd, std::uint64_t index) {
+    std::uint64_t value = 0;
+    if (pread(fd, &value, sizeof value, static_cast<off_t>(index * sizeof value)) != sizeof value)
+        throw std::system_error(errno, std::generic_category(), "/proc/self/pagemap, kpageflags");
+    return value;
+}
+
+/// The share of a file's pages that lie in large folios once it was read from front to back.
+double share_in_large_folios(const std::string& path, std::uint64_t size) {
+    constexpr std::uint64_t present = 1ull << 63, frame = (1ull << 55) - 1,
+                            compound = 1ull << 15 | 1ull << 16; // head, tail
+    const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    const int pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+    const int flags = open("/proc/kpageflags", O_RDONLY | O_CLOEXEC);
+    void* mapped = mmap(nullptr, size, PROT_READ, MAP_SHARED, file, 0);
+    if (mapped == MAP_FAILED)
+        throw std::system_error(errno, std::generic_category(), path);
+    const auto* bytes = static_cast<const volatile char*>(mapped);
+    std::uint64_t large = 0;
+    for (std::uint64_t at = 0; at < size; at += page_size) {
+        (void)bytes[at];
+        const auto address = reinterpret_cast<std::uintptr_t>(mapped) + at;
+        const std::uint64_t entry = word(pagemap, address / page_size);
+        if (entry & present && word(flags, entry & frame) & compound)
+            ++large;
+    }
+    munmap(mapped, size);
+    for (const int fd : {file, pagemap, flags})
+        close(fd);
+    return static_cast<double>(large * page_size) / static_cast<double>(size);
+}
+
+TEST(LargeFolios, LoopWithStreamKeepsWhatFits) {
+    const Xfs xfs;
+    const std::string loop = xfs.copy_of(Data::need("loop"), "loop");
+    const Argv settings = {"files.loop.path=" + loop, "step.loop.passes=3"};
+    drop_caches();
+    const double large = share_in_large_folios(loop, Data::loop);
+    const Bench by_default = run_bench("loop.toml", settings, {});
+    Bench stream = run_bench("loop.toml", settings, {"loop.toml"});
+    report("share_in_large_folios", large);
+    report("default_later_pass_share", by_default.worst_later_pass(Data::loop));
+    report("stream_later_pass_share", stream.worst_later_pass(Data::loop));
+    report("dropped", static_cast<double>(stream.counters["dropped"]));
+    report("spared", static_cast<double>(stream.counters["spared"]));
+    EXPECT_EQ(stream.checksums, by_default.checksums);
+    EXPECT_GE(large, 0.9) << "the test shows nothing";
+    EXPECT_GE(by_default.worst_later_pass(Data::loop), 0.95) << "the test shows nothing";
+    EXPECT_LE(stream.worst_later_pass(Data::loop), 0.5);
+}
+
+TEST(LargeFolios, HotAndScan) {
+    const Xfs xfs;
+    Argv settings = hot_and_scan_settings;
+    settings.push_back("files.hot.path=" + xfs.copy_of(Data::need("hot"), "hot"));
+    settings.push_back("files.scan.path=" + xfs.copy_of(Data::need("loop"), "scan"));
+    const Bench by_default = run_bench("hot-and-scan.toml", settings, {});
+    Bench policy = run_bench("hot-and-scan.toml", settings, {"hot-and-scan.toml"});
+    Bench pinned = run_bench("hot-and-scan.toml", settings, {"hot-only.toml"});
+    report("default_hot_fault_share", by_default.hot_fault_share());
+    report("hot_fault_share", policy.hot_fault_share());
+    report("pin_alone_hot_fault_share", pinned.hot_fault_share());
+    const double asked = static_cast<double>(pinned.counters["asked"]) * page_size /
+                         static_cast<double>(pinned.disk_bytes);
+    report("pin_alone_asked_per_page", asked);
+    report("pin_alone_valve", static_cast<double>(pinned.counters["valve"]));
+    EXPECT_EQ(policy.checksums, by_default.checksums);
+    EXPECT_EQ(pinned.checksums, by_default.checksums);
+    EXPECT_EQ(policy.oom_kills + pinned.oom_kills, 0u);
+    EXPECT_LE(policy.hot_fault_share(), 0.005);
+    EXPECT_LE(pinned.hot_fault_share(), 0.005);
+    EXPECT_LE(asked, 16) << "questions for each page brought in";
+}
+
+} // namespace
+} // namespace vmtest
