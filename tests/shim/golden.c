@@ -16,6 +16,9 @@
 
 static char *base; // pages that belong to us, for fixed mappings
 static size_t page;
+// With five levels of page tables a process has 2^56 bytes: what is shorter may be all
+// that lies above it, the stack too.
+static const size_t beyond = (size_t)1 << 57;
 
 static void say(const char *what, int ok, long value) {
     printf("%-50s %s %ld errno %d\n", what, ok ? "ok" : "failed", value, errno);
@@ -89,7 +92,7 @@ static void remappings(int rd, int wr) {
     MAP(mremap(mine, page, SIZE_MAX & ~(page - 1), MREMAP_MAYMOVE));
     MAP(mremap(mine, page, (size_t)1 << 60, MREMAP_MAYMOVE));
     MAP(mremap(mine, SIZE_MAX, page, MREMAP_MAYMOVE));
-    MAP(mremap(mine, (size_t)1 << 46, page, MREMAP_MAYMOVE));
+    MAP(mremap(mine, beyond, page, MREMAP_MAYMOVE));
     MAP(mremap((void *)(UINTPTR_MAX & ~(page - 1)), page, page, MREMAP_MAYMOVE));
     MAP(mremap(mine, page, page, MREMAP_MAYMOVE | MREMAP_FIXED, (void *)(UINTPTR_MAX & ~(page - 1))));
     MAP(mremap(mine, 1, 1, 0)); // lengths round up
@@ -112,7 +115,7 @@ static void placements(int rd, int wr) {
     printf("content %c\n", p[0]);
     MAP(mmap(p, 0, PROT_READ, MAP_SHARED | MAP_FIXED, rd, 0));
     MAP(mmap(p, SIZE_MAX, PROT_READ, MAP_SHARED | MAP_FIXED, rd, 0));
-    MAP(mmap(p, (size_t)1 << 47, PROT_READ, MAP_SHARED | MAP_FIXED, rd, 0));
+    MAP(mmap(p, beyond, PROT_READ, MAP_SHARED | MAP_FIXED, rd, 0));
     MAP(mmap(p, page, PROT_READ, MAP_SHARED | MAP_FIXED, rd, 1));
     MAP(mmap(p + 1, page, PROT_READ, MAP_SHARED, rd, 0)); // only a hint
     MAP(mmap(NULL, 1, PROT_READ, MAP_SHARED, rd, 0));
@@ -128,7 +131,7 @@ static void placements(int rd, int wr) {
     MAP(mmap(NULL, page, PROT_READ, MAP_PRIVATE | MAP_HUGETLB, rd, 0));
     INT(munmap(p, 8 * page));
     INT(munmap(p, 8 * page)); // nothing left
-    INT(munmap(p, (size_t)1 << 47));
+    INT(munmap(p, beyond));
     INT(munmap(p + 8 * page, 0));
 }
 

@@ -50,8 +50,10 @@ static void on_timer(int signal) {
 }
 
 int main(int argc, char **argv) {
+    // in a VM, most often an emulated one: see scripts/test
+    const unsigned slow = getenv("PAGEPATROL_TEST_KERNEL") ? 10 : 1;
     fd = open(argc > 1 ? argv[1] : "", O_RDONLY);
-    alarm(50);
+    alarm(50 * slow);
     // before anything forks: what the shim has to say is said by now, once
     unsigned seed = 1;
     wrong += round_trip(&seed);
@@ -65,7 +67,7 @@ int main(int argc, char **argv) {
         const pid_t child = fork();
         if (child == 0) {
             seed = (unsigned)i;
-            alarm(20); // not inherited
+            alarm(20 * slow); // not inherited
             for (int j = 0; j < 5; ++j)
                 if (round_trip(&seed))
                     _exit(1);
