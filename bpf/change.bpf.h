@@ -41,8 +41,7 @@ static long cut_run(u32 i, struct cut_ctx *ctx)
 		run->end = 0;
 	}
 	/* cut to the range: the state may have been another's a moment ago */
-	pp_run_release(ctx->state, ctx->action, start,
-		       end > ctx->to ? ctx->to : end, cfg_margin_pages);
+	pp_run_release(ctx->state, ctx->action, start, at_most(end, ctx->to));
 	return 0;
 }
 

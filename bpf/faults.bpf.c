@@ -83,16 +83,6 @@ static __always_inline bool same_file(struct pp_range_state *state,
 	return state->ino == f->ino && state->dev == f->dev;
 }
 
-static __always_inline u64 at_least(u64 x, u64 least)
-{
-	return x < least ? least : x;
-}
-
-static __always_inline u64 at_most(u64 x, u64 most)
-{
-	return x > most ? most : x;
-}
-
 /* Adds what a fault brought in to the run that it goes on, or starts one. */
 static __always_inline struct pp_run *extend(struct pp_range_state *state,
 					     const struct fault *f, u8 action,
@@ -105,9 +95,9 @@ static __always_inline struct pp_run *extend(struct pp_range_state *state,
 		struct pp_run *run = &state->runs[i];
 
 		if (run->end == start && run->start < run->end) {
+			run->folio = at_least(run->folio, f->folio);
 			run->end = end;
 			run->stamp = state->clock;
-			run->folio = at_least(run->folio, f->folio);
 			return run;
 		}
 		if (run->start >= run->end || run->stamp < oldest->stamp)
@@ -117,11 +107,11 @@ static __always_inline struct pp_run *extend(struct pp_range_state *state,
 	}
 	/* cut to the range: the state may have been another's a moment ago */
 	pp_run_release(state, action, at_least(oldest->start, f->start),
-		       at_most(oldest->end, f->end), cfg_margin_pages);
+		       at_most(oldest->end, f->end));
+	oldest->folio = f->folio;
 	oldest->start = start;
 	oldest->end = end;
 	oldest->stamp = state->clock;
-	oldest->folio = f->folio;
 	return oldest;
 }
 
@@ -140,8 +130,7 @@ static __always_inline u64 whole_folios(const struct pp_run *run,
  * is cut in two is dropped neither with its first part nor with its last.
  */
 static __always_inline void release_behind(struct pp_range_state *state,
-					   const struct fault *f, u8 action,
-					   u64 margin)
+					   const struct fault *f, u8 action)
 {
 	u64 address = f->address;
 	u64 lag = (u64)cfg_lag_pages << PAGE_SHIFT;
@@ -157,7 +146,7 @@ static __always_inline void release_behind(struct pp_range_state *state,
 			continue;
 		run->start = end;
 		pp_run_release(state, action, at_least(start, f->start),
-			       at_most(end, f->end), margin);
+			       at_most(end, f->end));
 	}
 }
 
@@ -209,10 +198,9 @@ __attribute__((noinline)) int finish(void)
 			pp_count_range(state, PP_STAT_ACTIVATED, (end - start) >> PAGE_SHIFT);
 	}
 	pp_count_range(state, PP_STAT_INSERTED, pages);
-	/* room for as much again, which comes next, and for a large folio too many */
+	state->most = at_least(state->most, pages);
 	if (action == PP_ACTION_STREAM || action == PP_ACTION_DEACTIVATE)
-		release_behind(state, f, action,
-			       at_least(2 * pages, cfg_margin_pages));
+		release_behind(state, f, action);
 	return 0;
 }
 

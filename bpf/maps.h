@@ -139,6 +139,7 @@ struct pp_range_state {
 	__u64 ino; /* the file seen first in the range; 0: none yet */
 	__u32 dev;
 	__u32 clock;
+	__u64 most; /* pages that one fault brought in */
 	__u64 stats[PP_NR_RANGE_STATS];
 	struct pp_run runs[PP_RUNS];
 };

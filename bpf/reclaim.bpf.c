@@ -16,8 +16,9 @@
  * The kernel expects that asking clears what it asks about. MGLRU, when it hears "yes"
  * for one page of a folio, asks about 64 pages around it (lru_gen_look_around()), and
  * goes on with the folio's next page: had that the same answer again, a folio of 32
- * pages cost 2080 questions. So a "yes" is said once, until the batch is over that
- * reclaim is at: it asks about a folio once in a batch.
+ * pages cost 2080 questions. So a "yes" is said once in a batch of reclaim, which asks
+ * about a folio once: from where folios are taken off their list to where it is told
+ * what became of them. Who else asks (ageing, DAMON, ...) always hears it.
  */
 #include "engine.bpf.h"
 
@@ -26,9 +27,8 @@ struct reclaimer {
 	u64 debt; /* answers "yes" that no page reclaimed has paid for */
 	u64 most; /* pages that one of the processes asked about keeps, while in debt */
 	u32 futile; /* rounds of reclaim that freed nothing, less those that did */
-	u32 pad;
+	u32 in_batch;
 	u64 mm, start, end; /* pages one after the other that "yes" was said for last */
-	u64 tick; /* when */
 };
 
 struct {
@@ -47,19 +47,11 @@ static __always_inline struct reclaimer *reclaimer(u64 flags)
 				    0, flags);
 }
 
-/* Pages that a look-around asks about at most (MIN_LRU_BATCH). */
-#define LOOK_AROUND 64
-
-/*
- * Was "yes" said for the page in this batch? Within a tick: not every batch is told
- * apart from the next (MADV_PAGEOUT has no tracepoint). Nor in a long sequence, which
- * is ageing, that walks all pages once.
- */
+/* Was "yes" said for the page in this batch? */
 static __always_inline bool said(const struct reclaimer *me, u64 mm, u64 start)
 {
-	return me->mm == mm && start >= me->start && start < me->end &&
-	       me->end - me->start <= LOOK_AROUND << PAGE_SHIFT &&
-	       me->tick == bpf_jiffies64();
+	return me->in_batch && me->mm == mm && start >= me->start &&
+	       start < me->end;
 }
 
 static __always_inline void say(struct reclaimer *me, u64 mm, u64 start, u64 end)
@@ -68,12 +60,12 @@ static __always_inline void say(struct reclaimer *me, u64 mm, u64 start, u64 end
 		me->start = start;
 	me->mm = mm;
 	me->end = end;
-	me->tick = bpf_jiffies64();
 }
 
-static __always_inline void batch_over(struct reclaimer *me)
+static __always_inline void set_batch(struct reclaimer *me, bool begins)
 {
-	me->end = me->start = 0;
+	me->in_batch = begins;
+	me->end = 0; /* nothing was said */
 }
 
 /* What a counter of pages may be short of, for each processor keeps some back. */
@@ -130,17 +122,29 @@ int BPF_PROG(page_used, struct mm_struct *mm, unsigned long start,
 	if (!pp_keeps(action) || start >= found.keep_end)
 		return PP_ANSWER_NONE;
 	me = reclaimer(BPF_LOCAL_STORAGE_GET_F_CREATE);
-	if (!me || said(me, found.mm, start))
+	if (me && said(me, found.mm, start))
 		return PP_ANSWER_NONE;
 	state = pp_state_of(found.mm, found.range.id);
 	pp_count_range(state, PP_STAT_ASKED, 1);
-	if (!afford(me, action, resident(mm, found.head->kept))) {
+	if (!me || !afford(me, action, resident(mm, found.head->kept))) {
 		pp_count_range(state, PP_STAT_VALVE, 1);
 		return PP_ANSWER_NONE;
 	}
 	pp_count_range(state, PP_STAT_KEPT, 1);
 	say(me, found.mm, start, end);
 	return PP_ANSWER_USED;
+}
+
+/* Where folios are taken, a batch follows that ends in one of the next two. */
+SEC("tp_btf/mm_vmscan_lru_isolate")
+int BPF_PROG(isolate, int zone, int order, unsigned long requested,
+	     unsigned long scanned, unsigned long skipped, unsigned long taken)
+{
+	struct reclaimer *me = reclaimer(0);
+
+	if (me && taken)
+		set_batch(me, true);
+	return 0;
 }
 
 SEC("tp_btf/mm_vmscan_lru_shrink_inactive")
@@ -152,7 +156,7 @@ int BPF_PROG(shrink_inactive, int nid, unsigned long scanned,
 
 	if (!me)
 		return 0;
-	batch_over(me);
+	set_batch(me, false);
 	if (!paid)
 		return 0;
 	if (me->debt > paid) {
@@ -171,7 +175,7 @@ int BPF_PROG(shrink_active)
 	struct reclaimer *me = reclaimer(0);
 
 	if (me)
-		batch_over(me);
+		set_batch(me, false);
 	return 0;
 }
 

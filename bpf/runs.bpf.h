@@ -11,13 +11,23 @@
 
 #include "engine.bpf.h"
 
+static __always_inline u64 at_least(u64 x, u64 least)
+{
+	return x < least ? least : x;
+}
+
+static __always_inline u64 at_most(u64 x, u64 most)
+{
+	return x > most ? most : x;
+}
+
 /*
- * The reader is done with [start, end): drop or demote it. It may stay as long as more
- * than @margin pages are left.
+ * The reader is done with [start, end): drop or demote it. It may stay while there is
+ * room for what a fault brings in, and for as much that reclaim frees too many: it frees
+ * whole folios, after which memory would not look tight.
  */
 static __always_inline void pp_run_release(struct pp_range_state *state,
-					   u8 action, u64 start, u64 end,
-					   u64 margin)
+					   u8 action, u64 start, u64 end)
 {
 	u64 pages = (end - start) >> PAGE_SHIFT;
 	u32 stat;
@@ -28,7 +38,8 @@ static __always_inline void pp_run_release(struct pp_range_state *state,
 	if (action == PP_ACTION_DEACTIVATE) {
 		err = bpf_pp_deactivate(start, end);
 		stat = PP_STAT_DEACTIVATED;
-	} else if (bpf_pp_memory_tight(margin)) {
+	} else if (bpf_pp_memory_tight(at_least(2 * state->most,
+						cfg_margin_pages))) {
 		err = bpf_pp_drop(start, end);
 		stat = PP_STAT_DROPPED;
 	} else {

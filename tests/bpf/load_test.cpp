@@ -23,7 +23,7 @@ namespace {
 namespace fs = std::filesystem;
 
 unsigned mode(const char* path) {
-    struct stat info {};
+    struct stat info{};
     return stat(path, &info) == 0 ? info.st_mode & 07777 : 0;
 }
 
@@ -52,9 +52,9 @@ TEST_F(Load, OncePinsWhatUsersMayOnlyRunTheDoorOf) {
     EXPECT_TRUE(now.module);
     EXPECT_FALSE(now.module_version.empty());
     EXPECT_TRUE(now.loaded);
-    for (const char* program :
-         {"handle", "fault_enter", "returning", "page_added", "page_used", "task_newtask",
-          "exit_mmap", "subscribed", "shrink_inactive", "shrink_active"})
+    for (const char* program : {"handle", "fault_enter", "returning", "page_added", "page_used",
+                                "task_newtask", "exit_mmap", "subscribed", "isolate",
+                                "shrink_inactive", "shrink_active"})
         EXPECT_EQ(std::count(now.programs.begin(), now.programs.end(), program), 1) << program;
     EXPECT_TRUE(now.processes.empty());
     EXPECT_EQ(now.subscriptions, 0);
