@@ -20,7 +20,11 @@
 #include "pagepatrol.h"
 #include "symbols.h"
 
-/* How much of a range is worked on under one hold of the mmap lock. */
+/*
+ * How much of a range is worked on under one hold of the mmap lock: up to the next
+ * multiple of it in the file, for a large folio does not reach over that, and one that
+ * is cut in two is dropped neither with its first part nor with its last.
+ */
 #define PP_CHUNK (4UL << 20)
 /*
  * How much is read ahead between two looks at how much memory is left, and how
@@ -259,12 +263,22 @@ static void pp_vma_set_readahead(struct vm_area_struct *vma, u32 pages)
 	WRITE_ONCE(vma->vm_file->f_ra.ra_pages, window);
 }
 
+/* Where in the vma a chunk that starts there ends. */
+static unsigned long pp_chunk_end(struct vm_area_struct *vma,
+				  const struct pp_work *work,
+				  unsigned long start)
+{
+	unsigned long offset = pp_pgoff(vma, start) << PAGE_SHIFT;
+	unsigned long left = min(work->end, vma->vm_end) - start;
+
+	if (work->op != PP_WORK_READAHEAD) /* is set once per mapping, however large */
+		left = min(left, PP_CHUNK - (offset & (PP_CHUNK - 1)));
+	return start + left;
+}
+
 /* Holds the mmap lock for one chunk at a time; steps over holes. */
 static void pp_do_range(struct mm_struct *mm, const struct pp_work *work)
 {
-	/* read-ahead is set once per mapping, however large */
-	unsigned long chunk = work->op == PP_WORK_READAHEAD ?
-				      work->end - work->start : PP_CHUNK;
 	unsigned long start = work->start;
 
 	while (start < work->end && !fatal_signal_pending(current)) {
@@ -279,8 +293,7 @@ static void pp_do_range(struct mm_struct *mm, const struct pp_work *work)
 			return;
 		}
 		start = max(start, vma->vm_start);
-		end = min3(work->end, vma->vm_end,
-			   start + min(chunk, work->end - start));
+		end = pp_chunk_end(vma, work, start);
 		if (work->op != PP_WORK_READAHEAD && start >= pp_vma_file_end(vma))
 			end = min(work->end, vma->vm_end);
 		else if (work->op == PP_WORK_DROP)

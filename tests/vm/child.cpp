@@ -162,6 +162,13 @@ Ended run(const Command& command, std::chrono::seconds limit) {
     return Child(command).wait(limit);
 }
 
+Ended must_run(const Command& command) {
+    Ended ended = run(command);
+    if (!ended.good())
+        throw std::runtime_error(command.argv[0] + ": " + ended.text());
+    return ended;
+}
+
 void pause_briefly() {
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
 }

@@ -62,6 +62,8 @@ class Child {
 };
 
 Ended run(const Command& command, std::chrono::seconds limit = std::chrono::seconds(300));
+/// What has to end well: throws if it does not.
+Ended must_run(const Command& command);
 
 /// Calls `done` every 50 ms until it is true or the time (times slowness()) is over.
 template <typename Done> bool wait_until(Done done, std::chrono::seconds limit);

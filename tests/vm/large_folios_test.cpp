@@ -16,48 +16,63 @@
 namespace vmtest {
 namespace {
 
-std::string must(const Argv& command) {
-    const Ended ended = run({command});
-    if (!ended.good())
-        throw std::runtime_error(command[0] + ": " + ended.text());
+/// What a command says in its first line.
+std::string said_by(const Argv& command) {
+    const Ended ended = must_run({command});
     return ended.out.substr(0, ended.out.find('\n'));
 }
 
-/// XFS on a file of the disk; gone at the end.
+/// A command that undoes something, at the end.
+struct AtEnd {
+    ~AtEnd() {
+        try {
+            must_run({command});
+        } catch (const std::exception& error) {
+            ADD_FAILURE() << error.what();
+        }
+    }
+    const Argv command;
+};
+
+/// XFS on a file of the disk; gone at the end, also if it was not finished.
 class Xfs {
   public:
-    Xfs() {
-        must({"modprobe", "loop"});
-        must({"modprobe", "xfs"});
-        must({"truncate", "-s", "600M", image_});
-        // read past the page cache, so that each page is in memory once
-        device_ = must({"losetup", "--find", "--show", "--direct-io=on", image_});
-        must({must({source("scripts/fetch-programs")}) + "/sbin/mkfs.xfs", "-q", device_});
-        std::filesystem::create_directory(folder_);
-        must({"mount", device_, folder_});
-        write_file("/sys/block/" + device_.substr(5) + "/queue/read_ahead_kb",
-                   std::to_string(read_ahead / 1024));
-    }
-    ~Xfs() {
-        run({{"umount", folder_}});
-        run({{"losetup", "--detach", device_}});
-        std::filesystem::remove(folder_);
-        std::filesystem::remove(image_);
-    }
-    Xfs(const Xfs&) = delete;
-    Xfs& operator=(const Xfs&) = delete;
-
     std::string copy_of(const std::string& from, const std::string& name) const {
         const std::string to = folder_ + "/" + name;
-        must({"cp", from, to});
+        must_run({{"cp", from, to}});
         return to;
     }
 
-    static inline const std::uint64_t read_ahead = data_size(MiB);
-
   private:
-    const std::string image_ = Data::folder + "/xfs.img", folder_ = Data::folder + "/xfs";
-    std::string device_;
+    static std::string image() {
+        const std::string path = Data::folder + "/xfs.img";
+        must_run({{"truncate", "-s", "600M", path}});
+        return path;
+    }
+    /// Read past the page cache, so that each page is in memory once.
+    static std::string attached(const std::string& image) {
+        must_run({{"modprobe", "loop"}});
+        return said_by({"losetup", "--find", "--show", "--direct-io=on", image});
+    }
+    static std::string mounted(const std::string& device) {
+        const std::string sys = "/sys/block/" + device.substr(sizeof "/dev/" - 1);
+        if (read_file(sys + "/loop/dio") != "1\n")
+            throw std::runtime_error(device + " has no direct I/O");
+        write_file(sys + "/queue/read_ahead_kb", std::to_string(data_size(MiB) / 1024));
+        must_run({{"modprobe", "xfs"}});
+        must_run({{said_by({source("scripts/fetch-programs")}) + "/sbin/mkfs.xfs", "-q", device}});
+        const std::string folder = Data::folder + "/xfs";
+        std::filesystem::create_directory(folder);
+        must_run({{"mount", device, folder}});
+        return folder;
+    }
+
+    const std::string image_ = image();
+    const AtEnd remove_{{"rm", image_}};
+    const std::string device_ = attached(image_);
+    const AtEnd detach_{{"losetup", "--detach", device_}};
+    const std::string folder_ = mounted(device_);
+    const AtEnd unmount_{{"umount", folder_}};
 };
 
 /// One of the many 64-bit words of a file in /proc.
@@ -78,6 +93,7 @@ double share_in_large_folios(const std::string& path, std::uint64_t size) {
     void* mapped = mmap(nullptr, size, PROT_READ, MAP_SHARED, file, 0);
     if (mapped == MAP_FAILED)
         throw std::system_error(errno, std::generic_category(), path);
+    drop_caches();
     const auto* bytes = static_cast<const volatile char*>(mapped);
     std::uint64_t large = 0;
     for (std::uint64_t at = 0; at < size; at += page_size) {
@@ -97,7 +113,6 @@ TEST(LargeFolios, LoopWithStreamKeepsWhatFits) {
     const Xfs xfs;
     const std::string loop = xfs.copy_of(Data::need("loop"), "loop");
     const Argv settings = {"files.loop.path=" + loop, "step.loop.passes=3"};
-    drop_caches();
     const double large = share_in_large_folios(loop, Data::loop);
     const Bench by_default = run_bench("loop.toml", settings, {});
     Bench stream = run_bench("loop.toml", settings, {"loop.toml"});
@@ -114,12 +129,15 @@ TEST(LargeFolios, LoopWithStreamKeepsWhatFits) {
 
 TEST(LargeFolios, HotAndScan) {
     const Xfs xfs;
+    const std::string hot = xfs.copy_of(Data::need("hot"), "hot");
+    const std::string scan = xfs.copy_of(Data::need("loop"), "scan");
     Argv settings = hot_and_scan_settings;
-    settings.push_back("files.hot.path=" + xfs.copy_of(Data::need("hot"), "hot"));
-    settings.push_back("files.scan.path=" + xfs.copy_of(Data::need("loop"), "scan"));
+    settings.insert(settings.end(), {"files.hot.path=" + hot, "files.scan.path=" + scan});
+    const double large = share_in_large_folios(hot, Data::hot);
     const Bench by_default = run_bench("hot-and-scan.toml", settings, {});
     Bench policy = run_bench("hot-and-scan.toml", settings, {"hot-and-scan.toml"});
     Bench pinned = run_bench("hot-and-scan.toml", settings, {"hot-only.toml"});
+    report("share_in_large_folios", large);
     report("default_hot_fault_share", by_default.hot_fault_share());
     report("hot_fault_share", policy.hot_fault_share());
     report("pin_alone_hot_fault_share", pinned.hot_fault_share());
@@ -127,12 +145,35 @@ TEST(LargeFolios, HotAndScan) {
                          static_cast<double>(pinned.disk_bytes);
     report("pin_alone_asked_per_page", asked);
     report("pin_alone_valve", static_cast<double>(pinned.counters["valve"]));
+    EXPECT_GE(large, 0.9) << "the test shows nothing";
+    EXPECT_GT(by_default.hot_major_faults, 0u) << "the test shows nothing";
     EXPECT_EQ(policy.checksums, by_default.checksums);
     EXPECT_EQ(pinned.checksums, by_default.checksums);
     EXPECT_EQ(policy.oom_kills + pinned.oom_kills, 0u);
     EXPECT_LE(policy.hot_fault_share(), 0.005);
     EXPECT_LE(pinned.hot_fault_share(), 0.005);
-    EXPECT_LE(asked, 16) << "questions for each page brought in";
+    EXPECT_LE(asked, 16) << "answers for each page brought in";
+    EXPECT_EQ(pinned.counters["valve"], 0u);
+}
+
+TEST(LargeFolios, WhatIsEvictedIsCutNowhere) {
+    const Xfs xfs;
+    const std::string file = xfs.copy_of(Data::need("hot"), "once");
+    const std::string policy = Data::folder + "/evict.toml";
+    write_file(policy, "schema = 1\n[[rule]]\npath = \"" + file +
+                           "\"\naction = \"none\"\nmadvise = { dontneed = \"evict\" }\n");
+    const double large = share_in_large_folios(file, Data::hot);
+    drop_caches();
+    // from within the first folio on, which stays
+    const std::string program = source("tests/vm/programs/read_and_evict.py");
+    expect_undisturbed(must_run(
+        {under({policy}, {"/usr/bin/python3", program, file, std::to_string(page_size)})}));
+    const std::uint64_t left =
+        std::stoull(said_by({"fincore", "--bytes", "--noheadings", "--output", "RES", file}));
+    report("share_in_large_folios", large);
+    report("bytes_left", static_cast<double>(left));
+    EXPECT_GE(large, 0.9) << "the test shows nothing";
+    EXPECT_LE(left, data_size(MiB));
 }
 
 } // namespace

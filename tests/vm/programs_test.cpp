@@ -51,8 +51,7 @@ class Measurement {
     Measurement(const std::vector<Argv>& idle, const Arm& arm) : arm_(arm), cgroup_(arm.limit) {
         drop_caches();
         for (const Argv& command : idle)
-            if (const Ended ended = vmtest::run({under(arm, command)}); !ended.good())
-                throw std::runtime_error(command[0] + ": " + ended.text());
+            must_run({under(arm, command)});
         before_ = pagepatrol_ctl::status();
         disk_ = disk_bytes_read();
     }
