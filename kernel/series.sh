@@ -16,6 +16,11 @@ if command -v ccache >/dev/null; then
 	export CCACHE_DEPEND=1
 fi
 
+# Its repositories are its own affair: neither the one of a hook that this runs in nor what
+# the user has set up for his own is to come into it.
+unset $(git rev-parse --local-env-vars)
+export GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_GLOBAL=/dev/null
+
 # --- the source ---
 
 # The version whose kernel the VM boots as "stock", else the newest there is: only
@@ -67,8 +72,12 @@ need_source() {
 
 # --- the series ---
 
-# PagePatrol's own sources, by the name they have in the kernel's mm/pagepatrol.
-own_sources() { (cd "$sources_dir" && find . -maxdepth 1 -type f \( -name '*.[ch]' -o -name Kbuild -o -name Kconfig \) -printf '%f\n' | sort); }
+# PagePatrol's own sources, by the name they have in the kernel's mm/pagepatrol: all but what
+# Kbuild, which makes the module, has alone.
+own_sources() {
+	(cd "$sources_dir" && find . -maxdepth 1 -type f \( -name '*.[ch]' -o -name Makefile -o -name Kconfig \) -printf '%f\n' |
+		grep -vxFf <(sed -n 's/^pagepatrol-y += //p' Kbuild | tr ' ' '\n' | sed 's/o$/c/') | sort)
+}
 
 # The steps of the series: file names and, for PagePatrol's own sources, @sources.
 series_steps() {
@@ -76,7 +85,7 @@ series_steps() {
 }
 
 own_git() {
-	git -C "$series_repo" -c core.hooksPath=/dev/null -c commit.gpgSign=false -c core.autocrlf=false -c gc.auto=0 "$@"
+	git -C "$series_repo" -c gc.auto=0 "$@"
 }
 
 add_own_sources() {
@@ -101,7 +110,7 @@ apply_series() {
 	mkdir -p "$series_repo"
 	export GIT_AUTHOR_NAME=Debian GIT_AUTHOR_EMAIL=debian-kernel@lists.debian.org GIT_AUTHOR_DATE=$KBUILD_BUILD_TIMESTAMP
 	export GIT_COMMITTER_NAME=PagePatrol GIT_COMMITTER_EMAIL=pagepatrol@localhost GIT_COMMITTER_DATE=$KBUILD_BUILD_TIMESTAMP
-	git init -q -b series "$series_repo" || die "can't make a repository in $series_repo"
+	git init -q --template= -b series "$series_repo" || die "can't make a repository in $series_repo"
 	for step in $(series_steps); do
 		[ "$step" != @sources ] || continue
 		[ -f "$patches_dir/$step" ] || die "$patches_dir/series names $step, which does not exist"
@@ -127,8 +136,10 @@ touched_files() { own_git diff --name-only --diff-filter=d base HEAD; }
 # write_mails DIR: the series as it would be sent.
 write_mails() {
 	mkdir -p "$1" || die "can't create $1"
-	rm -f "$1"/[0-9][0-9][0-9][0-9]-*.patch
-	own_git format-patch -q --no-signature --stat=72 -o "$(realpath -- "$1")" base..series
+	[ -z "$(ls -A "$1")" ] || die "$1 is not empty" "name a new folder: nothing that is there is overwritten"
+	[ ! -f "$patches_dir/cover" ] || own_git config branch.series.description "$(<"$patches_dir/cover")"
+	own_git format-patch -q --no-signature --stat=72 --cover-from-description=subject \
+		$([ ! -f "$patches_dir/cover" ] || echo --cover-letter) -o "$(realpath -- "$1")" base..series
 }
 
 # make_source DIR: the source with the series applied: links to the unpacked source,

@@ -35,7 +35,7 @@ with_lock() {
 	shift
 	mkdir -p "$(dirname -- "$file")" || die "can't create $(dirname -- "$file")" "set PAGEPATROL_CACHE to a folder you may write to"
 	(
-		flock 9 || die "can't lock $file"
+		flock -n 9 || { say "waiting for another process, which holds $file" && flock 9; } || die "can't lock $file"
 		"$@" 9>&-
 	) 9>"$file"
 }
@@ -55,6 +55,7 @@ pp_kernel() {
 	*)
 		[ -f "$1/release" ] || die "'$1' is no kernel: none of ${pp_kernels// /, }, 6.12-rt, 6.1, nor a folder with a file \`release\`" \
 			"scripts/fetch-kernel and kernel/build-kernel print such folders"
+		case $(realpath -- "$1") in *[[:space:]]*) die "'$1': a kernel's folder can't have a blank in its path" "make, which builds the module for it, takes none" ;; esac
 		realpath -- "$1"
 		;;
 	esac

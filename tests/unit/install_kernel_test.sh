@@ -51,6 +51,9 @@ refuses 'the kernel that runs now' --root "$work/root" "$work/running"
 refuses 'the kernel that runs now' --remove "$(uname -r)"
 refuses 'drivers for QEMU' --root "$work/root" "$work/small"
 refuses 'holds no kernel' "$work"
+make_kernel "$work/half" 6.12.1-half
+rm -r "$work/half/lib"
+refuses 'has no lib/modules/6.12.1-half' --dry-run "$work/half"
 refuses 'no kernel 6.12.1-mine that this script installed' --root "$work/root" --remove 6.12.1-mine
 refuses 'is no release' --root "$work/root" --remove ../..
 

@@ -175,6 +175,20 @@ usage() {
 	run without9p --no-load --kernel "$work/kernel" -- true
 	check "a kernel that can't mount the host's files is refused" err_has without9p '6.99-test has no 9p'
 	check "before anything is booted" rc_is without9p 125
+	mkdir -p "$work/bin" "$work/a,b"
+	printf '#!/bin/sh\necho broken >&2; exit 1\n' >"$work/bin/qemu-system-x86_64"
+	chmod +x "$work/bin/qemu-system-x86_64"
+	PATH=$work/bin:$PATH PAGEPATROL_ACCEL=tcg run noguest --no-load -- true
+	check "a QEMU that does not start is waited for no longer" err_has noguest 'the guest did not boot'
+	check "... and what it said is shown" err_has noguest 'qemu: broken'
+	PAGEPATROL_ACCEL=abacus run abacus --no-load -- true
+	check "an unknown accelerator is refused" err_has abacus "'abacus' is none of"
+	for size in 0 08Q x; do run "size$size" --no-load --memory $size -- true; done
+	check "what is no size is refused" err_has size0 'is not a size'
+	check "... with a wrong suffix" err_has size08Q 'is not a size'
+	check "... that is none at all" err_has sizex 'is not a size'
+	TMPDIR=$work/a,b run comma --no-load -- echo passed
+	check "a comma in TMPDIR" out_is comma passed
 	run option --no-load --lrru classic -- true
 	check "an unknown option is refused" rc_is option 125
 }
