@@ -114,7 +114,7 @@ apply_series() {
 	for step in $(series_steps); do
 		[ "$step" != @sources ] || continue
 		[ -f "$patches_dir/$step" ] || die "$patches_dir/series names $step, which does not exist"
-		for file in $(git apply --numstat "$patches_dir/$step" | cut -f 3); do
+		for file in $(own_git apply --numstat "$patches_dir/$step" | cut -f 3); do
 			[ ! -f "$source_tree/$file" ] || (cd "$source_tree" && cp --parents -p "$file" "$series_repo/")
 		done
 	done
