@@ -5,17 +5,8 @@
 # installs and removes, and above all what it refuses. Also the table of kernels that
 # scripts/test_results.py keeps. Needs no root and changes nothing outside its folder.
 # shellcheck disable=SC2015
-set -u
-repo=$(CDPATH='' cd -- "$(dirname -- "$0")/../.." && pwd -P)
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-failures=0
-
-fail() {
-	echo "$*"
-	sed 's/^/  | /' "$work/said" 2>/dev/null
-	failures=$((failures + 1))
-}
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. "$(dirname -- "$0")/lib.sh"
 
 # A folder as kernel/build-kernel prints it.
 make_kernel() {

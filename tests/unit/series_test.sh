@@ -3,17 +3,8 @@
 #
 # kernel/series.sh with a made-up kernel source and series: what it makes, and that it
 # minds neither the repository that it is called from nor the user's own settings of git.
-set -u
-repo=$(CDPATH='' cd -- "$(dirname -- "$0")/../.." && pwd -P)
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-failures=0
-
-fail() {
-	echo "$*"
-	sed 's/^/  | /' "$work/said" 2>/dev/null
-	failures=$((failures + 1))
-}
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. "$(dirname -- "$0")/lib.sh"
 
 mkdir -p "$work"/{tree/mm,patches,own,home,hook}
 echo old >"$work/tree/mm/a.c"
