@@ -72,6 +72,12 @@ need_source() {
 
 # --- the series ---
 
+# existing_sources OPTION PATH: a folder for sources_dir.
+existing_sources() {
+	[ -f "$2/Kbuild" ] || die "$1: no folder with PagePatrol's sources: $2" "one that has a file Kbuild"
+	realpath -- "$2"
+}
+
 # PagePatrol's own sources, by the name they have in the kernel's mm/pagepatrol: all but what
 # Kbuild, which makes the module, has alone.
 own_sources() {
@@ -135,11 +141,14 @@ touched_files() { own_git diff --name-only --diff-filter=d base HEAD; }
 
 # write_mails DIR: the series as it would be sent.
 write_mails() {
+	local cover=()
 	mkdir -p "$1" || die "can't create $1"
 	[ -z "$(ls -A "$1")" ] || die "$1 is not empty" "name a new folder: nothing that is there is overwritten"
-	[ ! -f "$patches_dir/cover" ] || own_git config branch.series.description "$(<"$patches_dir/cover")"
-	own_git format-patch -q --no-signature --stat=72 --cover-from-description=subject \
-		$([ ! -f "$patches_dir/cover" ] || echo --cover-letter) -o "$(realpath -- "$1")" base..series
+	if [ -f "$patches_dir/cover" ]; then
+		own_git config branch.series.description "$(<"$patches_dir/cover")"
+		cover=(--cover-letter --cover-from-description=subject)
+	fi
+	own_git format-patch -q --no-signature --stat=72 "${cover[@]}" -o "$(realpath -- "$1")" base..series
 }
 
 # make_source DIR: the source with the series applied: links to the unpacked source,

@@ -28,6 +28,16 @@ die() {
 # Prints the paragraph that starts with "Usage:" in the calling script's header.
 usage() { sed -n '/^# Usage:/,/^[^#]*$/{s/^# \{0,1\}//p}' "$0"; }
 
+# existing_folder OPTION PATH [HINT], existing_file OPTION PATH [HINT]: print the whole path.
+existing_folder() {
+	[ -d "$2" ] || die "$1: no such folder: $2" "${@:3}"
+	realpath -- "$2"
+}
+existing_file() {
+	[ -e "$2" ] && [ ! -d "$2" ] || die "$1: no such file: $2" "${@:3}"
+	realpath -- "$2"
+}
+
 # with_lock FILE COMMAND...: one at a time over all processes of the machine;
 # the lock goes with the process, so an interrupted run leaves none behind.
 with_lock() {
@@ -46,6 +56,7 @@ pp_kernels="stock patched debug debug-module"
 # pp_kernel NAME: prints the folder of one of them, made if need be; or of any other
 # that has the same shape.
 pp_kernel() {
+	local folder
 	case $1 in
 	stock) "$pp_repo/scripts/fetch-kernel" ;;
 	patched) "$pp_repo/kernel/build-kernel" ;;
@@ -55,8 +66,9 @@ pp_kernel() {
 	*)
 		[ -f "$1/release" ] || die "'$1' is no kernel: none of ${pp_kernels// /, }, 6.12-rt, 6.1, nor a folder with a file \`release\`" \
 			"scripts/fetch-kernel and kernel/build-kernel print such folders"
-		case $(realpath -- "$1") in *[[:space:]]*) die "'$1': a kernel's folder can't have a blank in its path" "make, which builds the module for it, takes none" ;; esac
-		realpath -- "$1"
+		folder=$(realpath -- "$1")
+		case $folder in *[[:space:]]*) die "'$1': a kernel's folder can't have a blank in its path" "make, which builds the module for it, takes none" ;; esac
+		echo "$folder"
 		;;
 	esac
 }
