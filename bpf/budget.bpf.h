@@ -48,9 +48,7 @@ static __always_inline u64 budget_pages(u32 budget, u64 limit)
 /* Pages of a range by its addresses; 16 TiB is as good as everything. */
 static __always_inline u32 range_pages(const struct pp_range *r)
 {
-	u64 pages = (r->end - r->start) >> PAGE_SHIFT;
-
-	return pages < ~0u ? pages : ~0u;
+	return at_most((r->end - r->start) >> PAGE_SHIFT, ~0u);
 }
 
 /* Pages that a range asks to keep: as many of it as the file backs. */
@@ -60,7 +58,7 @@ static __always_inline u32 kept_pages(const struct pp_range *r)
 
 	if (!pp_keeps(r->action))
 		return 0;
-	return r->pages < pages ? r->pages : pages;
+	return at_most(r->pages, pages);
 }
 
 struct budget_ctx {
@@ -184,7 +182,7 @@ static __always_inline u64 most_pages(u32 budget, u64 limit)
 	u64 most = limit * cfg_keep_percent / 100;
 	u64 own = budget_pages(budget, limit);
 
-	return own < most ? own : most;
+	return at_most(own, most);
 }
 
 /*

@@ -137,8 +137,8 @@ static long leave_range(u32 i, struct change_ctx *ctx)
 		return 1;
 	if (r->end <= ctx->start)
 		return 0;
-	from = r->start < ctx->start ? ctx->start : r->start;
-	to = r->end > ctx->end ? ctx->end : r->end;
+	from = at_least(r->start, ctx->start);
+	to = at_most(r->end, ctx->end);
 	key.id = r->id;
 	has_state = cut_runs(ctx->mm, r->id, r->action, from, to);
 	if (r->action == PP_ACTION_EVICT &&

@@ -75,6 +75,16 @@ const volatile __u32 cfg_valve_sweeps_pin = 8;
 const volatile __u32 cfg_valve_futile_activate = 2;
 const volatile __u32 cfg_valve_futile_pin = 4;
 
+static __always_inline u64 at_least(u64 x, u64 least)
+{
+	return x < least ? least : x;
+}
+
+static __always_inline u64 at_most(u64 x, u64 most)
+{
+	return x > most ? most : x;
+}
+
 /* What a look-up found, copied. */
 struct pp_found {
 	u64 mm;

@@ -80,7 +80,7 @@ static __always_inline u64 resident(struct mm_struct *mm, u64 kept)
 		return kept;
 	pages = BPF_CORE_READ(mm, rss_stat[0].count);
 	pages = (pages > 0 ? pages : 0) + SLACK;
-	return kept < (u64)pages ? kept : (u64)pages;
+	return at_most(kept, pages);
 }
 
 /*

@@ -11,16 +11,6 @@
 
 #include "engine.bpf.h"
 
-static __always_inline u64 at_least(u64 x, u64 least)
-{
-	return x < least ? least : x;
-}
-
-static __always_inline u64 at_most(u64 x, u64 most)
-{
-	return x > most ? most : x;
-}
-
 /*
  * The reader is done with [start, end): drop or demote it. It may stay while there is
  * room for what a fault brings in, and for as much that reclaim frees too many: it frees
