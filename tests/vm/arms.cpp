@@ -38,6 +38,12 @@ Argv search_command(const std::string& path) {
     return {"rg", "--mmap", "--no-config", "-c", "-a", "-j1", "wol", path};
 }
 
+Argv python(const std::string& driver, Argv arguments) {
+    arguments.insert(arguments.begin(),
+                     {"/usr/bin/python3", "-I", source("tests/vm/programs/" + driver)});
+    return arguments;
+}
+
 void cold_caches(const Arm& arm) {
     drop_caches();
     for (const Argv& idle : {Argv{built("bench/pp-bench"), "--help"}, Argv{"rg", "--version"}})

@@ -31,6 +31,8 @@ Argv under(const Arm& arm, Argv command);
 Argv bench_command(const std::string& config, const Argv& settings = {});
 /// rg --mmap counting in `path`.
 Argv search_command(const std::string& path);
+/// A driver of tests/vm/programs.
+Argv python(const std::string& driver, Argv arguments = {});
 
 /// Drops the caches, then runs what is going to be measured idly: programs and
 /// libraries must be charged to nobody's cgroup that is measured.

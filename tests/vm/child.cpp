@@ -164,8 +164,12 @@ Ended run(const Command& command, std::chrono::seconds limit) {
 
 Ended must_run(const Command& command) {
     Ended ended = run(command);
-    if (!ended.good())
-        throw std::runtime_error(command.argv[0] + ": " + ended.text());
+    if (!ended.good()) {
+        std::string what;
+        for (const std::string& argument : command.argv)
+            what += argument + " ";
+        throw std::runtime_error(what + "failed: " + ended.text());
+    }
     return ended;
 }
 

@@ -159,15 +159,15 @@ TEST(LargeFolios, HotAndScan) {
 TEST(LargeFolios, WhatIsEvictedIsCutNowhere) {
     const Xfs xfs;
     const std::string file = xfs.copy_of(Data::need("hot"), "once");
-    const std::string policy = Data::folder + "/evict.toml";
-    write_file(policy, "schema = 1\n[[rule]]\npath = \"" + file +
-                           "\"\naction = \"none\"\nmadvise = { dontneed = \"evict\" }\n");
+    const TemporaryFolder folder;
+    const std::string policy = folder.file(
+        "evict.toml", "schema = 1\n[[rule]]\npath = \"" + file +
+                          "\"\naction = \"none\"\nmadvise = { dontneed = \"evict\" }\n");
     const double large = share_in_large_folios(file, Data::hot);
     drop_caches();
     // from within the first folio on, which stays
-    const std::string program = source("tests/vm/programs/read_and_evict.py");
     expect_undisturbed(must_run(
-        {under({policy}, {"/usr/bin/python3", program, file, std::to_string(page_size)})}));
+        {under({policy}, python("read_and_evict.py", {file, std::to_string(page_size)}))}));
     const std::uint64_t left =
         std::stoull(said_by({"fincore", "--bytes", "--noheadings", "--output", "RES", file}));
     report("share_in_large_folios", large);

@@ -106,10 +106,8 @@ const std::string Data::folder = "/scratch";
 static void make_file(std::uint64_t size, const std::string& path, int seed) {
     if (fs::exists(path))
         return;
-    const Ended made = run({{built("bench/make-file"), std::to_string(size), path, "--text",
-                             "--seed", std::to_string(seed)}});
-    if (!made.good())
-        throw std::runtime_error("make-file " + path + ": " + made.text());
+    must_run({{built("bench/make-file"), std::to_string(size), path, "--text", "--seed",
+               std::to_string(seed)}});
 }
 
 std::string Data::need(std::string_view name) {

@@ -7,7 +7,6 @@
 
 #include <cstdlib>
 #include <filesystem>
-#include <stdexcept>
 
 #include "arms.hpp"
 
@@ -18,19 +17,12 @@ namespace fs = std::filesystem;
 
 const std::string folder = "/scratch/programs";
 
-Argv python(const std::string& driver, Argv arguments = {}) {
-    arguments.insert(arguments.begin(),
-                     {"/usr/bin/python3", "-I", source("tests/vm/programs/" + driver)});
-    return arguments;
-}
-
 /// The folder of the data that make_data.py writes for `what`.
 std::string data_for(const std::string& what) {
     const std::string path = folder + "/" + what;
     fs::create_directories(folder);
     if (!fs::exists(path))
-        if (const Ended made = run({python("make_data.py", {what, path})}); !made.good())
-            throw std::runtime_error("make_data.py " + what + ": " + made.text());
+        must_run({python("make_data.py", {what, path})});
     return path;
 }
 
