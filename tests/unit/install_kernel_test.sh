@@ -31,6 +31,45 @@ refuses() {
 	[ $rc = 125 ] && grep -qe "$why" "$work/said" || fail "install-kernel $*: status $rc, and not the refusal '$why'"
 }
 
+# Onto this machine, in mounts of its own: with hooks, and before that without any.
+# shellcheck disable=SC2016
+onto_this_machine() {
+	unshare --mount bash -euc '
+		for folder in /boot /etc/kernel /usr/src; do mount -t tmpfs none "$folder"; done
+		mkdir /boot/upper /boot/work
+		mount -t overlay -o lowerdir=/usr/lib,upperdir=/boot/upper,workdir=/boot/work none /usr/lib # /lib/modules may not be there
+		mkdir -p /lib/modules
+		"$0" "$1"
+		"$0" --remove 6.12.1-mine
+		for when in postinst prerm postrm; do
+			mkdir "/etc/kernel/$when.d"
+			echo "#!/bin/sh
+				echo $when \$* \$(echo /lib/modules/*) >>/etc/kernel/called" >"/etc/kernel/$when.d/zz-menu"
+			chmod +x "/etc/kernel/$when.d/zz-menu"
+		done
+		mkdir /boot/grub
+		echo "touch /boot/initrd.img-\$1; echo linux \$2 >/boot/grub/grub.cfg" >>/etc/kernel/postinst.d/zz-menu
+		echo --- with hooks
+		"$0" "$1"
+		"$0" --remove 6.12.1-mine
+		find /boot /lib/modules /usr/src -name "*-mine*"
+		cat /etc/kernel/called' "$repo/kernel/install-kernel" "$work/own" >"$work/onto" 2>&1 || { cat "$work/onto"; return 1; }
+	grep -v ^depmod: "$work/onto" | diff - <(
+		cat <<-'SAID'
+			install-kernel: no initramfs was made: neither initramfs-tools nor dracut is here
+			  HINT: apt-get install initramfs-tools, then update-initramfs -c -k 6.12.1-mine
+			install-kernel: neither GRUB's nor systemd-boot's menu names 6.12.1-mine: the boot loader does not know of it yet
+			  HINT: add an entry: kernel /boot/vmlinuz-6.12.1-mine, initramfs /boot/initrd.img-6.12.1-mine, and the parameters of /proc/cmdline
+			install-kernel: installed 6.12.1-mine; boot it from the menu, then: uname -r
+			--- with hooks
+			install-kernel: installed 6.12.1-mine; boot it from the menu, then: uname -r
+			postinst 6.12.1-mine /boot/vmlinuz-6.12.1-mine /lib/modules/6.12.1-mine
+			prerm 6.12.1-mine /boot/vmlinuz-6.12.1-mine /lib/modules/6.12.1-mine
+			postrm 6.12.1-mine /boot/vmlinuz-6.12.1-mine /lib/modules/*
+		SAID
+	)
+}
+
 mkdir "$work/root"
 make_kernel "$work/own" 6.12.1-mine
 make_kernel "$work/small" 6.12.1-small fragment
@@ -64,6 +103,7 @@ if [ "$(id -u)" = 0 ]; then
 	[ $rc = 0 ] && [ -z "$(find "$work/root" -name '*6.12.1-mine*')" ] || fail "--remove leaves something behind"
 	mkdir -p "$work/root/lib/modules/6.12.1-mine"
 	refuses 'did not install it' --root "$work/root" "$work/own"
+	onto_this_machine >"$work/said" 2>&1 || fail "onto this machine: what the hooks make, and what is missing without them"
 fi
 
 table() { python3 "$repo/scripts/test_results.py" table "$@"; }
