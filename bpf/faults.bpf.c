@@ -83,13 +83,19 @@ static __always_inline bool same_file(struct pp_range_state *state,
 	return state->ino == f->ino && state->dev == f->dev;
 }
 
+/*
+ * Global functions from here on: the verifier looks at each once, not for each way that
+ * leads there.
+ */
 /* Adds what a fault brought in to the run that it goes on, or starts one. */
-static __always_inline struct pp_run *extend(struct pp_range_state *state,
-					     const struct fault *f, u8 action,
-					     u64 start, u64 end)
+__attribute__((noinline)) int extend(struct pp_range_state *state,
+				     const struct fault *f, u64 start, u64 end)
 {
-	struct pp_run *oldest = &state->runs[0];
+	struct pp_run *oldest;
 
+	if (!state || !f)
+		return 0;
+	oldest = &state->runs[0];
 	state->clock++;
 	for (u32 i = 0; i < PP_RUNS; i++) {
 		struct pp_run *run = &state->runs[i];
@@ -98,7 +104,7 @@ static __always_inline struct pp_run *extend(struct pp_range_state *state,
 			run->folio = at_least(run->folio, f->folio);
 			run->end = end;
 			run->stamp = state->clock;
-			return run;
+			return 0;
 		}
 		if (run->start >= run->end || run->stamp < oldest->stamp)
 			oldest = run;
@@ -106,13 +112,13 @@ static __always_inline struct pp_run *extend(struct pp_range_state *state,
 			oldest->stamp = 0;
 	}
 	/* cut to the range: the state may have been another's a moment ago */
-	pp_run_release(state, action, at_least(oldest->start, f->start),
+	pp_run_release(state, f->action, at_least(oldest->start, f->start),
 		       at_most(oldest->end, f->end));
 	oldest->folio = f->folio;
 	oldest->start = start;
 	oldest->end = end;
 	oldest->stamp = state->clock;
-	return oldest;
+	return 0;
 }
 
 /*
@@ -129,12 +135,14 @@ static __always_inline u64 whole_folios(const struct pp_run *run,
  * Releases what the reader has passed of the run it is in, in whole folios: one that
  * is cut in two is dropped neither with its first part nor with its last.
  */
-static __always_inline void release_behind(struct pp_range_state *state,
-					   const struct fault *f, u8 action)
+__attribute__((noinline)) int release_behind(struct pp_range_state *state,
+					     const struct fault *f)
 {
-	u64 address = f->address;
-	u64 lag = (u64)cfg_lag_pages << PAGE_SHIFT;
+	u64 lag = (u64)cfg_lag_pages << PAGE_SHIFT, address;
 
+	if (!state || !f)
+		return 0;
+	address = f->address;
 	for (u32 i = 0; i < PP_RUNS; i++) {
 		struct pp_run *run = &state->runs[i];
 		u64 start = run->start, end = run->end;
@@ -145,15 +153,13 @@ static __always_inline void release_behind(struct pp_range_state *state,
 		if (end <= start)
 			continue;
 		run->start = end;
-		pp_run_release(state, action, at_least(start, f->start),
+		pp_run_release(state, f->action, at_least(start, f->start),
 			       at_most(end, f->end));
 	}
+	return 0;
 }
 
-/*
- * Tells the module what a fault has brought in. A global function: the verifier looks
- * at it once for all who call it.
- */
+/* Tells the module what a fault has brought in. */
 __attribute__((noinline)) int finish(void)
 {
 	struct mm_struct *mm = bpf_get_current_task_btf()->mm;
@@ -187,7 +193,7 @@ __attribute__((noinline)) int finish(void)
 			continue;
 		pages += (end - start) >> PAGE_SHIFT;
 		if (action == PP_ACTION_STREAM || action == PP_ACTION_DEACTIVATE) {
-			extend(state, f, action, start, end);
+			extend(state, f, start, end);
 			continue;
 		}
 		if (!pp_keeps(action))
@@ -200,7 +206,7 @@ __attribute__((noinline)) int finish(void)
 	pp_count_range(state, PP_STAT_INSERTED, pages);
 	state->most = at_least(state->most, pages);
 	if (action == PP_ACTION_STREAM || action == PP_ACTION_DEACTIVATE)
-		release_behind(state, f, action);
+		release_behind(state, f);
 	return 0;
 }
 

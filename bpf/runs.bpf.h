@@ -15,31 +15,29 @@
  * The reader is done with [start, end): drop or demote it. It may stay while there is
  * room for what a fault brings in, and for as much that reclaim frees too many: it frees
  * whole folios, after which memory would not look tight.
+ *
+ * A global function: the verifier looks at it once, not for each of the runs.
  */
-static __always_inline void pp_run_release(struct pp_range_state *state,
-					   u8 action, u64 start, u64 end)
+__attribute__((noinline)) int pp_run_release(struct pp_range_state *state, u32 action,
+					     u64 start, u64 end)
 {
-	u64 pages = (end - start) >> PAGE_SHIFT;
-	u32 stat;
-	int err;
+	u32 stat = PP_STAT_SPARED;
+	int err = 0;
 
-	if (start >= end)
-		return;
+	if (!state || start >= end)
+		return 0;
 	if (action == PP_ACTION_DEACTIVATE) {
 		err = bpf_pp_deactivate(start, end);
 		stat = PP_STAT_DEACTIVATED;
-	} else if (bpf_pp_memory_tight(at_least(2 * state->most,
-						cfg_margin_pages))) {
+	} else if (bpf_pp_memory_tight(at_least(2 * state->most, cfg_margin_pages))) {
 		err = bpf_pp_drop(start, end);
 		stat = PP_STAT_DROPPED;
-	} else {
-		err = 0;
-		stat = PP_STAT_SPARED;
 	}
 	if (err)
 		pp_count(PP_STAT_QUEUE_FAILED, 1);
 	else
-		pp_count_range(state, stat, pages);
+		pp_count_range(state, stat, (end - start) >> PAGE_SHIFT);
+	return 0;
 }
 
 #endif
