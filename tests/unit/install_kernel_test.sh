@@ -39,6 +39,7 @@ onto_this_machine() {
 		mkdir /boot/upper /boot/work
 		mount -t overlay -o lowerdir=/usr/lib,upperdir=/boot/upper,workdir=/boot/work none /usr/lib # /lib/modules may not be there
 		mkdir -p /lib/modules
+		mount -t tmpfs none /lib/modules
 		"$0" "$1"
 		"$0" --remove 6.12.1-mine
 		for when in postinst prerm postrm; do
