@@ -84,10 +84,11 @@ static __always_inline bool same_file(struct pp_range_state *state,
 }
 
 /*
- * Global functions from here on: the verifier looks at each once, not for each way that
- * leads there.
+ * Adds what a fault brought in to the run that it goes on, or starts one.
+ *
+ * A global function, as the others here: the verifier looks at it once, not for each way
+ * that leads there.
  */
-/* Adds what a fault brought in to the run that it goes on, or starts one. */
 __attribute__((noinline)) int extend(struct pp_range_state *state,
 				     const struct fault *f, u64 start, u64 end)
 {

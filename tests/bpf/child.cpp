@@ -17,7 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "../slow.hpp"
+#include "../slow.h"
 
 namespace pagepatrol::test {
 

@@ -9,7 +9,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "../slow.hpp"
+#include "../slow.h"
 #include "files.hpp"
 #include "maps.h"
 #include "module.hpp"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Unloading while programs are in the middle of everything: it ends soon, and they go on.
-#include "../slow.hpp"
+#include "../slow.h"
 #include "child.hpp"
 #include "door.hpp"
 #include "files.hpp"

@@ -14,7 +14,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "../slow.hpp"
+#include "../slow.h"
 #include "module.hpp"
 
 namespace pagepatrol::test {

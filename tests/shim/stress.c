@@ -2,7 +2,7 @@
 //
 // Threads map, move, advise and unmap one file while the main thread forks, and a
 // timer's signal handler maps too. Each mapping is read and has to hold the file's
-// bytes. A deadlock ends by SIGALRM. A slow kernel does fewer rounds.
+// bytes. A deadlock ends by SIGALRM. A debugging kernel does fewer rounds.
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
@@ -15,9 +15,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { threads = 6, rounds = 3000, forks = 150, pages = 16, page = 4096 };
+#include "../slow.h"
 
-static int fd, slowness = 1; // that of tests/slow.hpp
+enum { threads = 6, forks = 150, pages = 16, page = 4096 };
+
+static int fd, rounds = 3000;
 static atomic_int wrong, running;
 
 static int round_trip(unsigned *seed) {
@@ -37,7 +39,7 @@ static int round_trip(unsigned *seed) {
 
 static void *work(void *arg) {
     unsigned seed = (unsigned)(size_t)arg;
-    for (int i = 0; i < rounds / slowness; ++i)
+    for (int i = 0; i < rounds; ++i)
         wrong += round_trip(&seed);
     --running;
     return NULL;
@@ -50,14 +52,13 @@ static void on_timer(int signal) {
 }
 
 int main(int argc, char **argv) {
-    if (getenv("PAGEPATROL_TEST_SLOW"))
-        slowness = atoi(getenv("PAGEPATROL_TEST_SLOW"));
-    if (slowness < 1)
-        slowness = 1;
     // in a VM, most often an emulated one: see scripts/test
-    const int slow = (getenv("PAGEPATROL_TEST_KERNEL") ? 10 : 1) * slowness;
-    // fork() begins anew when a signal comes: it must be done in less, to be done at all
-    const int every = 2000 * slow;
+    const int slow = (getenv("PAGEPATROL_TEST_KERNEL") ? 10 : 1) * slowness();
+    // microseconds; fork() begins anew when a signal comes: it must be done in less, to be
+    // done at all
+    const int every = debugging_kernel() ? 100000 : 2000;
+    if (debugging_kernel())
+        rounds /= 5;
     fd = open(argc > 1 ? argv[1] : "", O_RDONLY);
     alarm(50U * slow);
     // before anything forks: what the shim has to say is said by now, once

@@ -146,7 +146,11 @@ if [ "$(id -u)" = 0 ]; then
 	[ $rc = 0 ] && [ -z "$(find "$work/root" -name '*6.12.1-mine*')" ] || fail "--remove leaves something behind"
 	mkdir -p "$work/root/lib/modules/6.12.1-mine"
 	refuses 'did not install it' --root "$work/root" "$work/own"
-	! unshare --mount true 2>/dev/null || onto_this_machine >"$work/said" 2>&1 || fail "onto this machine: what the hooks make, and what is missing without them"
+	if ! unshare --mount true; then
+		echo "not tested: installing onto this machine, which may not have mounts of its own"
+	elif ! onto_this_machine >"$work/said" 2>&1; then
+		fail "onto this machine: what the hooks make, and what is missing without them"
+	fi
 fi
 
 table() { python3 "$repo/scripts/test_results.py" table "$@"; }

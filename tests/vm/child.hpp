@@ -11,7 +11,7 @@
 
 #include <sys/types.h>
 
-#include "../slow.hpp"
+#include "../slow.h"
 
 namespace vmtest {
 
