@@ -58,6 +58,8 @@ __attribute__((noinline)) int cut_runs(u64 mm, u32 id, u32 action, u64 from, u64
 	if (!ctx.state)
 		return 0;
 	bpf_loop(PP_RUNS, cut_run, &ctx, 0);
+	if (action == PP_ACTION_STREAM)
+		stream_cut(ctx.state, from, to, 0);
 	return 1;
 }
 
@@ -180,6 +182,8 @@ static long enter_range(u32 i, struct change_ctx *ctx)
 		queued(bpf_pp_prefetch(start, end), PP_STAT_PREFETCHED, end - start);
 		end = r->end;
 	}
+	if (r->action == PP_ACTION_STREAM && end - start >= 2 * PP_BLOCK)
+		stream_enters(ctx->mm, r->id, start);
 	window = window_of(r);
 	if (window != PP_READAHEAD_DEFAULT ||
 	    (where_nr(ctx->halves.old) &&

@@ -67,6 +67,9 @@ const volatile __u32 cfg_keep_percent = 75;
 const volatile __u32 cfg_margin_pages = 256;
 /* Pages behind the reader that stay: it may still be at them (fault-around). */
 const volatile __u32 cfg_lag_pages = 64;
+/* Pages of the cache from which on streams share them out by blocks (share.bpf.h): of less,
+ * the blocks that are being read would be much. */
+const volatile __u32 cfg_share_pages = 64 * PP_BLOCK_PAGES;
 /* The pressure valve: answers "yes" that a page reclaimed pays for, how often all
  * that a process keeps may be swept in vain, and in how many rounds of reclaim. */
 const volatile __u32 cfg_valve_questions = 32;
@@ -255,6 +258,19 @@ static __always_inline struct pp_range_state *pp_state_of(u64 mm, u32 id)
 {
 	struct pp_range_key key = { .mm = mm, .id = id };
 
+	return bpf_map_lookup_elem(&pp_range_states, &key);
+}
+
+/* The same, made if there is none. */
+static __always_inline struct pp_range_state *pp_make_state(u64 mm, u32 id)
+{
+	static const struct pp_range_state none = { .share = PP_BLOCK_PAGES };
+	struct pp_range_key key = { .mm = mm, .id = id };
+	struct pp_range_state *state = pp_state_of(mm, id);
+
+	if (state)
+		return state;
+	bpf_map_update_elem(&pp_range_states, &key, &none, BPF_NOEXIST);
 	return bpf_map_lookup_elem(&pp_range_states, &key);
 }
 

@@ -90,10 +90,12 @@ struct super_block {
 struct inode {
 	unsigned long i_ino;
 	struct super_block *i_sb;
+	u32 i_generation;
 };
 
 struct address_space {
 	struct inode *host;
+	unsigned long nrpages;
 };
 
 struct file {
@@ -101,8 +103,15 @@ struct file {
 };
 
 struct vm_area_struct {
+	unsigned long vm_start;
+	unsigned long vm_pgoff;
 	struct mm_struct *vm_mm;
 	struct file *vm_file;
+};
+
+struct readahead_control {
+	struct file *file;
+	struct address_space *mapping;
 };
 
 struct vm_fault {

@@ -147,6 +147,8 @@ void set_parameters(engine* programs, const LoadOptions& options) {
         parameters->cfg_margin_pages = *options.margin_pages;
     if (options.lag_pages)
         parameters->cfg_lag_pages = *options.lag_pages;
+    if (options.share_pages)
+        parameters->cfg_share_pages = *options.share_pages;
     if (options.valve_questions)
         parameters->cfg_valve_questions = *options.valve_questions;
     if (options.valve_sweeps_activate)

@@ -20,6 +20,7 @@ struct LoadOptions {
     std::optional<uint32_t> keep_percent;     ///< of its memory limit, what a process may keep
     std::optional<uint32_t> margin_pages;     ///< "no room" for a stream: fewer pages left
     std::optional<uint32_t> lag_pages;        ///< pages kept behind a stream's reader
+    std::optional<uint32_t> share_pages;      ///< from which on streams share them out evenly
     std::optional<uint32_t> valve_questions;  ///< "yes" to reclaim that a page reclaimed pays for
     std::optional<uint32_t> valve_sweeps_activate;  ///< sweeps over what is kept, in vain, until
     std::optional<uint32_t> valve_sweeps_pin;       ///< ... it gives way

@@ -109,6 +109,45 @@ struct pp_attach {
 	__u32 pad;
 };
 
+/*
+ * What streams leave in the cache is the beginning of each block of a file, see
+ * share.bpf.h. Files and cgroups are forgotten, the least recently used first: that
+ * costs an even share, nothing else.
+ */
+#define PP_BLOCK (1ull << 20)
+#define PP_BLOCK_PAGES 256u
+#define PP_MAX_STREAMED 8192
+#define PP_MAX_STREAMERS 1024
+
+struct pp_streamed_key {
+	__u64 cgroup;
+	__u64 ino;
+	__u32 dev;
+	__u32 generation; /* of the inode: its number may be used again */
+};
+
+/* A file that streams of a cgroup brought in. */
+struct pp_streamed {
+	__u64 start, end; /* what of it, without a gap; bytes */
+	__u64 next_start, next_end; /* the same further on, until they meet */
+	__u64 reach; /* how far they came */
+	__s64 kept;  /* pages of it that they left in the cache, at most */
+	__u64 seen;  /* pp_streamer.passed when it was last mapped or read */
+	__u32 share; /* pages of a block that were left, at most */
+	__u32 pad;
+};
+
+/* All that the streams of a cgroup read. */
+struct pp_streamer {
+	__s64 size;   /* pages of its files, from start to reach */
+	__s64 kept;   /* ... that were left in the cache */
+	__u64 passed; /* pages that came by, read or found in the cache */
+	__u64 swept;  /* passed when files that do not come by any more were last forgotten */
+	__u64 swept_at; /* ... and when that was; ns */
+	__u32 share;  /* pages of a block that are left in the cache */
+	__u32 pad;
+};
+
 struct pp_range_key {
 	__u64 mm;
 	__u32 id;
@@ -124,9 +163,12 @@ struct pp_run {
 	__u64 end;
 	__u64 stamp; /* pp_range_state.clock when last extended */
 	__u64 folio; /* bytes of the largest folio in it */
+	__u32 tid;   /* thread that brought it in */
+	__u32 pad;
 };
 
 #define PP_RUNS 8
+#define PP_AHEAD 8 /* a power of two */
 
 /*
  * Made at the first fault in a range, removed with it. Written by all threads
@@ -140,6 +182,11 @@ struct pp_range_state {
 	__u32 dev;
 	__u32 clock;
 	__u64 most; /* pages that one fault brought in */
+	__u64 delta; /* of a stream: address less offset in the file */
+	__u64 folio; /* bytes of the largest folio that was brought in */
+	__u32 share; /* pages of a block that the stream leaves; PP_BLOCK_PAGES: all */
+	__u32 generation; /* of the file's inode */
+	__u32 ahead[PP_AHEAD]; /* blocks whose rest is being read before the reader is there */
 	__u64 stats[PP_NR_RANGE_STATS];
 	struct pp_run runs[PP_RUNS];
 };

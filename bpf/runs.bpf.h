@@ -9,7 +9,43 @@
 #ifndef PP_RUNS_BPF_H
 #define PP_RUNS_BPF_H
 
-#include "engine.bpf.h"
+#include "share.bpf.h"
+
+struct release {
+	struct pp_range_state *state;
+	u64 start, end;
+	u64 left; /* pages that stay */
+	bool room; /* for more than what a fault brings in */
+};
+
+static __always_inline void drop(struct release *r, u64 start, u64 end)
+{
+	if (start >= end)
+		return;
+	if (bpf_pp_drop(start, end))
+		pp_count(PP_STAT_QUEUE_FAILED, 1);
+	else
+		pp_count_range(r->state, PP_STAT_DROPPED, pages_of(end - start));
+}
+
+/* Of what there is of a block, the beginning may stay. */
+static long release_block(u32 i, struct release *r)
+{
+	u64 delta = r->state->delta, start = r->start, border, end;
+
+	if (start >= r->end)
+		return 1;
+	border = rest_of_block(r->state, start - delta) + delta;
+	end = at_most(((start - delta) & -PP_BLOCK) + PP_BLOCK + delta, r->end);
+	r->start = end;
+	border = at_most(at_least(border, start), end);
+	if (r->room)
+		r->left += pages_of(border - start);
+	else
+		drop(r, start, border);
+	drop(r, border, end);
+	return 0;
+}
 
 /*
  * The reader is done with [start, end): drop or demote it. It may stay while there is
@@ -21,22 +57,33 @@
 __attribute__((noinline)) int pp_run_release(struct pp_range_state *state, u32 action,
 					     u64 start, u64 end)
 {
-	u32 stat = PP_STAT_SPARED;
-	int err = 0;
+	struct release r = { .state = state, .start = start, .end = end };
+	u32 margin;
 
 	if (!state || start >= end)
 		return 0;
 	if (action == PP_ACTION_DEACTIVATE) {
-		err = bpf_pp_deactivate(start, end);
-		stat = PP_STAT_DEACTIVATED;
-	} else if (bpf_pp_memory_tight(at_least(2 * state->most, cfg_margin_pages))) {
-		err = bpf_pp_drop(start, end);
-		stat = PP_STAT_DROPPED;
+		if (bpf_pp_deactivate(start, end))
+			pp_count(PP_STAT_QUEUE_FAILED, 1);
+		else
+			pp_count_range(state, PP_STAT_DEACTIVATED, pages_of(end - start));
+		return 0;
 	}
-	if (err)
-		pp_count(PP_STAT_QUEUE_FAILED, 1);
+	margin = pp_margin(state);
+	/* a share is worked out for the margin: what is left moves around that */
+	if (state->share < PP_BLOCK_PAGES)
+		margin /= 2;
+	r.room = bpf_pp_memory_left(margin) > 0;
+	if (state->share < PP_BLOCK_PAGES)
+		bpf_loop((end - start) / PP_BLOCK + 2, release_block, &r, 0);
+	else if (r.room)
+		r.left = pages_of(end - start);
 	else
-		pp_count_range(state, stat, (end - start) >> PAGE_SHIFT);
+		drop(&r, start, end);
+	if (r.left) {
+		pp_count_range(state, PP_STAT_SPARED, r.left);
+		stream_leaves(state, r.left);
+	}
 	return 0;
 }
 

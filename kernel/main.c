@@ -25,6 +25,7 @@
 #include <linux/btf.h>
 #include <linux/btf_ids.h>
 #include <linux/capability.h>
+#include <linux/log2.h>
 #include <linux/module.h>
 #include <linux/rcupdate.h>
 #include <linux/sched/mm.h>
@@ -32,6 +33,11 @@
 
 #include "pagepatrol.h"
 #include "symbols.h"
+
+static int pp_queue_range(enum pp_work_op op, u64 start, u64 end)
+{
+	return pp_queue((struct pp_work){ .op = op, .start = start, .end = end });
+}
 
 __bpf_kfunc_start_defs();
 
@@ -47,7 +53,7 @@ __bpf_kfunc_start_defs();
  */
 __bpf_kfunc int bpf_pp_subscribe(void)
 {
-	return pp_queue(PP_WORK_SUBSCRIBE, 0, 0, 0);
+	return pp_queue((struct pp_work){ .op = PP_WORK_SUBSCRIBE });
 }
 
 /**
@@ -60,7 +66,7 @@ __bpf_kfunc int bpf_pp_subscribe(void)
  */
 __bpf_kfunc int bpf_pp_on_return(void)
 {
-	return pp_queue(PP_WORK_RETURN, 0, 0, 0);
+	return pp_queue((struct pp_work){ .op = PP_WORK_RETURN });
 }
 
 /**
@@ -76,7 +82,7 @@ __bpf_kfunc int bpf_pp_activate(u64 start, u64 end)
 {
 	if (!pp_has_folio_activate)
 		return -EOPNOTSUPP;
-	return pp_queue(PP_WORK_ACTIVATE, start, end, 0);
+	return pp_queue_range(PP_WORK_ACTIVATE, start, end);
 }
 
 /**
@@ -95,7 +101,7 @@ __bpf_kfunc int bpf_pp_deactivate(u64 start, u64 end)
 {
 	if (!pp_has_do_madvise)
 		return -EOPNOTSUPP;
-	return pp_queue(PP_WORK_DEACTIVATE, start, end, 0);
+	return pp_queue_range(PP_WORK_DEACTIVATE, start, end);
 }
 
 /**
@@ -111,7 +117,44 @@ __bpf_kfunc int bpf_pp_deactivate(u64 start, u64 end)
  */
 __bpf_kfunc int bpf_pp_drop(u64 start, u64 end)
 {
-	return pp_queue(PP_WORK_DROP, start, end, 0);
+	return pp_queue_range(PP_WORK_DROP, start, end);
+}
+
+/**
+ * bpf_pp_drop_rest - drop all but the beginning of each block of a range's file
+ * @start: first byte, page aligned
+ * @end: one past the last byte, page aligned
+ * @block: pages of a block, a power of two, at most 4 MiB; the first begins where the
+ *	file does
+ * @keep: pages that stay of each
+ *
+ * Drops, as bpf_pp_drop() does, what is cached of the others.
+ *
+ * Return: as bpf_pp_drop(); -EINVAL also for a bad @block or if @keep is none less
+ */
+__bpf_kfunc int bpf_pp_drop_rest(u64 start, u64 end, u32 block, u32 keep)
+{
+	if (!is_power_of_2(block) || block > PP_CHUNK >> PAGE_SHIFT || keep >= block)
+		return -EINVAL;
+	return pp_queue((struct pp_work){ .op = PP_WORK_DROP_REST, .start = start,
+					  .end = end, .block = block, .pages = keep });
+}
+
+/**
+ * bpf_pp_readahead - start to read the file behind a range
+ * @start: first byte, page aligned
+ * @end: one past the last byte, page aligned; what lies more than 4 MiB behind @start,
+ *	or in another mapping, is not read
+ *
+ * Reads what is not cached, as far as memory that is left reaches, and waits for none of
+ * it. The first page read is marked for read-ahead: a fault that comes to it calls
+ * page_cache_async_ra() although it finds the page.
+ *
+ * Return: as bpf_pp_drop()
+ */
+__bpf_kfunc int bpf_pp_readahead(u64 start, u64 end)
+{
+	return pp_queue_range(PP_WORK_READAHEAD, start, end);
 }
 
 /**
@@ -126,7 +169,7 @@ __bpf_kfunc int bpf_pp_drop(u64 start, u64 end)
  */
 __bpf_kfunc int bpf_pp_prefetch(u64 start, u64 end)
 {
-	return pp_queue(PP_WORK_PREFETCH, start, end, 0);
+	return pp_queue_range(PP_WORK_PREFETCH, start, end);
 }
 
 /**
@@ -142,22 +185,23 @@ __bpf_kfunc int bpf_pp_prefetch(u64 start, u64 end)
  */
 __bpf_kfunc int bpf_pp_set_readahead(u64 start, u64 end, u32 pages)
 {
-	return pp_queue(PP_WORK_READAHEAD, start, end, pages);
+	return pp_queue((struct pp_work){ .op = PP_WORK_SET_READAHEAD, .start = start,
+					  .end = end, .pages = pages });
 }
 
 /**
- * bpf_pp_memory_tight - is a page that current brings in about to cost another?
- * @margin: pages that count as no room; at most 1/32 of a cgroup's limit
+ * bpf_pp_memory_left - how much may current bring in before a page costs another?
+ * @margin: pages that are not to be counted; of a cgroup's limit at most 1/32
  *
  * Looks at the memory cgroup of current and its ancestors (the lower of
  * memory.max and memory.high of each) and at the machine (free memory of each
- * zone against its high watermark).
+ * zone above its high watermark). The lowest counts.
  *
- * Return: 1 if less than @margin is left in one of them, else 0
+ * Return: pages; none if 0 or negative, which is how much of @margin is used
  */
-__bpf_kfunc int bpf_pp_memory_tight(u32 margin)
+__bpf_kfunc s64 bpf_pp_memory_left(u32 margin)
 {
-	return pp_memcg_tight(margin) || pp_machine_tight(margin);
+	return pp_memory_left(margin);
 }
 
 /**
@@ -255,9 +299,11 @@ BTF_ID_FLAGS(func, bpf_pp_on_return, PP_ONLY_QUEUES)
 BTF_ID_FLAGS(func, bpf_pp_activate)
 BTF_ID_FLAGS(func, bpf_pp_deactivate)
 BTF_ID_FLAGS(func, bpf_pp_drop)
+BTF_ID_FLAGS(func, bpf_pp_drop_rest)
+BTF_ID_FLAGS(func, bpf_pp_readahead)
 BTF_ID_FLAGS(func, bpf_pp_prefetch)
 BTF_ID_FLAGS(func, bpf_pp_set_readahead)
-BTF_ID_FLAGS(func, bpf_pp_memory_tight)
+BTF_ID_FLAGS(func, bpf_pp_memory_left)
 BTF_ID_FLAGS(func, bpf_pp_memory_limit)
 #ifndef MODULE
 BTF_ID_FLAGS(func, bpf_pp_can_ignore)
@@ -298,9 +344,10 @@ static int pp_kfunc_filter(const struct bpf_prog *prog, u32 kfunc_id)
 		return 0;
 	if (pair[1] & ~PP_ONLY_QUEUES) /* names another process */
 		may = prog->type == BPF_PROG_TYPE_SYSCALL;
-	else if (pair[1]) /* where a page is brought in, too: its folio is locked */
+	else if (pair[1]) /* in a fault, too, where a folio is or may be locked */
 		may = pp_may_act(prog) ||
-		      pp_attached_to(prog, "__filemap_add_folio");
+		      pp_attached_to(prog, "__filemap_add_folio") ||
+		      pp_attached_to(prog, "page_cache_async_ra");
 	else
 		may = pp_may_act(prog);
 	return may ? 0 : -EACCES;

@@ -16,11 +16,14 @@ static unsigned long pp_memcg_limit(struct mem_cgroup *memcg)
 	return min(READ_ONCE(memcg->memory.max), READ_ONCE(memcg->memory.high));
 }
 
-/* Pages that current may still use before a cgroup is at its limit. */
-unsigned long pp_memcg_left(void)
+/*
+ * Pages that current may still bring in until a cgroup is at its limit, but for
+ * @margin (1/32 of the limit at most); negative if it is short of these.
+ */
+static long pp_memcg_left(unsigned long margin)
 {
-	unsigned long left = ULONG_MAX;
 	struct mem_cgroup *memcg;
+	long left = LONG_MAX;
 
 	if (mem_cgroup_disabled())
 		return left;
@@ -28,36 +31,21 @@ unsigned long pp_memcg_left(void)
 	for (memcg = mem_cgroup_from_task(current); memcg;
 	     memcg = parent_mem_cgroup(memcg)) {
 		unsigned long limit = pp_memcg_limit(memcg);
-		unsigned long used = page_counter_read(&memcg->memory);
 
-		left = min(left, used < limit ? limit - used : 0);
+		left = min_t(long, left, limit - page_counter_read(&memcg->memory) -
+					 min(margin, limit >> 5));
 	}
 	rcu_read_unlock();
 	return left;
 }
 
-bool pp_memcg_tight(unsigned long margin)
+/*
+ * The same of the machine, in that zone that has most: when no zone has room above
+ * its high watermark, kswapd is about to run.
+ */
+static long pp_machine_left(unsigned long margin)
 {
-	struct mem_cgroup *memcg;
-	bool tight = false;
-
-	if (mem_cgroup_disabled())
-		return false;
-	rcu_read_lock();
-	for (memcg = mem_cgroup_from_task(current); memcg && !tight;
-	     memcg = parent_mem_cgroup(memcg)) {
-		unsigned long limit = pp_memcg_limit(memcg);
-
-		tight = page_counter_read(&memcg->memory) +
-				min(margin, limit >> 5) >= limit;
-	}
-	rcu_read_unlock();
-	return tight;
-}
-
-/* Tight if no zone has room above its high watermark: kswapd is about to run. */
-bool pp_machine_tight(unsigned long margin)
-{
+	long left = LONG_MIN;
 	int nid, i;
 
 	for_each_online_node(nid) {
@@ -68,13 +56,19 @@ bool pp_machine_tight(unsigned long margin)
 
 			if (!populated_zone(zone))
 				continue;
-			if (zone_page_state(zone, NR_FREE_PAGES) >
-			    high_wmark_pages(zone) + margin +
-				    zone->lowmem_reserve[ZONE_NORMAL])
-				return false;
+			left = max_t(long, left,
+				     zone_page_state(zone, NR_FREE_PAGES) -
+				     high_wmark_pages(zone) - margin -
+				     zone->lowmem_reserve[ZONE_NORMAL]);
 		}
 	}
-	return true;
+	return left;
+}
+
+/* Pages that current may bring in before a page costs another; 0 or less: none. */
+long pp_memory_left(unsigned long margin)
+{
+	return min(pp_memcg_left(margin), pp_machine_left(margin));
 }
 
 /* The lowest limit of a task, in pages. */

@@ -56,6 +56,8 @@ enum pp_work_op {
 	PP_WORK_ACTIVATE,
 	PP_WORK_DEACTIVATE,
 	PP_WORK_DROP,
+	PP_WORK_DROP_REST,
+	PP_WORK_SET_READAHEAD,
 	PP_WORK_READAHEAD,
 	PP_WORK_PREFETCH,
 };
@@ -65,8 +67,16 @@ struct pp_work {
 	enum pp_work_op op;
 	unsigned long start;
 	unsigned long end;
-	u32 arg; /* of PP_WORK_READAHEAD: pages */
+	u32 pages; /* of SET_READAHEAD: the window; of DROP_REST: what stays of a block */
+	u32 block; /* of DROP_REST: pages, a power of two */
 };
+
+/*
+ * How much of a range is worked on under one hold of the mmap lock: up to the next
+ * multiple of it in the file, for a large folio does not reach over that, and one that
+ * is cut in two is dropped neither with its first part nor with its last.
+ */
+#define PP_CHUNK (4UL << 20)
 
 bool pp_do_at_once(const struct pp_work *work);
 void pp_do(const struct pp_work *work);
@@ -74,13 +84,11 @@ void pp_do(const struct pp_work *work);
 /* --- queue.c: when it is done --- */
 
 void pp_queue_init(void);
-int pp_queue(enum pp_work_op op, u64 start, u64 end, u32 arg);
+int pp_queue(struct pp_work work);
 
 /* --- memory.c: how much there is, and how much is left --- */
 
-bool pp_memcg_tight(unsigned long margin);
-bool pp_machine_tight(unsigned long margin);
-unsigned long pp_memcg_left(void);
+long pp_memory_left(unsigned long margin);
 u64 pp_memory_limit(struct task_struct *task);
 
 #endif

@@ -188,23 +188,21 @@ static int pp_queue_work(const struct pp_work *work)
 	return err;
 }
 
-/* Does the work, if that can be done on the spot, or queues it. */
-int pp_queue(enum pp_work_op op, u64 start, u64 end, u32 arg)
+/* Does the work for current->mm, if that can be done on the spot, or queues it. */
+int pp_queue(struct pp_work work)
 {
-	const struct pp_work work = {
-		.mm = current->mm, .op = op, .start = start, .end = end, .arg = arg,
-	};
-
 	if (!in_task() || !current->mm ||
 	    (current->flags & (PF_KTHREAD | PF_EXITING)))
 		return -EINVAL;
 	/* a worker that never goes back to user space (vhost), nor runs task work */
 	if ((current->flags & (PF_USER_WORKER | PF_IO_WORKER)) == PF_USER_WORKER)
 		return -EINVAL;
-	if (op != PP_WORK_SUBSCRIBE && op != PP_WORK_RETURN) {
-		if (start >= end || !PAGE_ALIGNED(start) || !PAGE_ALIGNED(end))
+	work.mm = current->mm;
+	if (work.op != PP_WORK_SUBSCRIBE && work.op != PP_WORK_RETURN) {
+		if (work.start >= work.end || !PAGE_ALIGNED(work.start) ||
+		    !PAGE_ALIGNED(work.end))
 			return -EINVAL;
-		if (end > current->mm->task_size)
+		if (work.end > current->mm->task_size)
 			return -ERANGE;
 		/* not before what is queued, unless that runs by now: pp_returning() */
 		if (!pp_has_burst() && pp_do_at_once(&work))

@@ -21,13 +21,7 @@
 #include "symbols.h"
 
 /*
- * How much of a range is worked on under one hold of the mmap lock: up to the next
- * multiple of it in the file, for a large folio does not reach over that, and one that
- * is cut in two is dropped neither with its first part nor with its last.
- */
-#define PP_CHUNK (4UL << 20)
-/*
- * How much is read ahead between two looks at how much memory is left, and how
+ * How much is prefetched between two looks at how much memory is left, and how
  * many pages are to be left over.
  */
 #define PP_PREFETCH_CHUNK (2UL << 20)
@@ -88,6 +82,24 @@ static void pp_vma_drop(struct vm_area_struct *vma, unsigned long start,
 	zap_page_range_single(vma, start, end - start, &details);
 	invalidate_mapping_pages(vma->vm_file->f_mapping, pp_pgoff(vma, start),
 				 pp_pgoff(vma, end) - 1);
+}
+
+/* Of each block, in the file, all but its first pages. */
+static void pp_vma_drop_rest(struct vm_area_struct *vma, unsigned long start,
+			     unsigned long end, const struct pp_work *work)
+{
+	unsigned long block = (unsigned long)work->block << PAGE_SHIFT;
+	unsigned long stays = (unsigned long)work->pages << PAGE_SHIFT;
+
+	while (start < end) {
+		unsigned long in = (pp_pgoff(vma, start) << PAGE_SHIFT) & (block - 1);
+		unsigned long next = start + min(end - start, block - in);
+
+		start += in < stays ? stays - in : 0;
+		if (start < next)
+			pp_vma_drop(vma, start, next);
+		start = next;
+	}
 }
 
 static bool pp_vma_has_cache(struct vm_area_struct *vma)
@@ -271,7 +283,7 @@ static unsigned long pp_chunk_end(struct vm_area_struct *vma,
 	unsigned long offset = pp_pgoff(vma, start) << PAGE_SHIFT;
 	unsigned long left = min(work->end, vma->vm_end) - start;
 
-	if (work->op != PP_WORK_READAHEAD) /* is set once per mapping, however large */
+	if (work->op != PP_WORK_SET_READAHEAD) /* is set once per mapping, however large */
 		left = min(left, PP_CHUNK - (offset & (PP_CHUNK - 1)));
 	return start + left;
 }
@@ -294,16 +306,18 @@ static void pp_do_range(struct mm_struct *mm, const struct pp_work *work)
 		}
 		start = max(start, vma->vm_start);
 		end = pp_chunk_end(vma, work, start);
-		if (work->op != PP_WORK_READAHEAD && start >= pp_vma_file_end(vma))
+		if (work->op != PP_WORK_SET_READAHEAD && start >= pp_vma_file_end(vma))
 			end = min(work->end, vma->vm_end);
 		else if (work->op == PP_WORK_DROP)
 			pp_vma_drop(vma, start, end);
+		else if (work->op == PP_WORK_DROP_REST)
+			pp_vma_drop_rest(vma, start, end, work);
 		else if (work->op == PP_WORK_ACTIVATE)
 			pp_vma_activate(vma, start, end);
 		else if (work->op == PP_WORK_DEACTIVATE)
 			pp_vma_rotate(vma, start, end);
 		else
-			pp_vma_set_readahead(vma, work->arg);
+			pp_vma_set_readahead(vma, work->pages);
 		mmap_read_unlock(mm);
 		start = end;
 		cond_resched();
@@ -321,7 +335,7 @@ bool pp_do_at_once(const struct pp_work *work)
 	struct vm_area_struct *vma;
 	bool done = false;
 
-	if (work->op != PP_WORK_READAHEAD &&
+	if (work->op != PP_WORK_SET_READAHEAD &&
 	    (work->op != PP_WORK_ACTIVATE ||
 	     (work->end - work->start) >> PAGE_SHIFT > PAGEVEC_SIZE))
 		return false;
@@ -332,7 +346,7 @@ bool pp_do_at_once(const struct pp_work *work)
 		if (work->op == PP_WORK_ACTIVATE) {
 			done = pp_vma_activate_few(vma, work->start, work->end);
 		} else {
-			pp_vma_set_readahead(vma, work->arg);
+			pp_vma_set_readahead(vma, work->pages);
 			done = true;
 		}
 	}
@@ -350,16 +364,13 @@ static void pp_do_prefetch(struct mm_struct *mm, const struct pp_work *work)
 
 	while (start < work->end && !fatal_signal_pending(current)) {
 		struct vm_area_struct *vma;
-		unsigned long end, vma_end, chunk, pages = 0;
+		long left = pp_memory_left(PP_PREFETCH_MARGIN);
+		unsigned long end, vma_end, pages = 0;
 		struct file *file = NULL;
 		loff_t offset = 0;
 
-		if (pp_memcg_tight(PP_PREFETCH_MARGIN) ||
-		    pp_machine_tight(PP_PREFETCH_MARGIN))
+		if (left <= 0)
 			return;
-		/* half of what is left: near its limit a cgroup would reclaim */
-		chunk = min(PP_PREFETCH_CHUNK >> PAGE_SHIFT,
-			    max(pp_memcg_left() / 2, 1UL)) << PAGE_SHIFT;
 		if (mmap_read_lock_killable(mm))
 			return;
 		vma = find_vma(mm, start);
@@ -369,7 +380,8 @@ static void pp_do_prefetch(struct mm_struct *mm, const struct pp_work *work)
 		}
 		start = max(start, vma->vm_start);
 		vma_end = min(work->end, vma->vm_end);
-		end = start + min(chunk, vma_end - start);
+		end = start + min3(PP_PREFETCH_CHUNK, (unsigned long)left << PAGE_SHIFT,
+				   vma_end - start);
 		if (pp_vma_has_cache(vma) &&
 		    S_ISREG(file_inode(vma->vm_file)->i_mode)) {
 			file = get_file(vma->vm_file);
@@ -389,6 +401,65 @@ static void pp_do_prefetch(struct mm_struct *mm, const struct pp_work *work)
 		start = end;
 		cond_resched();
 	}
+}
+
+/* The first page from @index on that is not cached; @end or more if there is none before. */
+static pgoff_t pp_next_miss(struct address_space *mapping, pgoff_t index, pgoff_t end)
+{
+	if (index >= end)
+		return end;
+	rcu_read_lock();
+	/* page 0 is what page_cache_next_miss() says for none */
+	if (!index) {
+		void *entry = xa_load(&mapping->i_pages, 0);
+
+		index = entry && !xa_is_value(entry);
+	}
+	if (index && index < end)
+		index = page_cache_next_miss(mapping, index, end - index);
+	rcu_read_unlock();
+	return index;
+}
+
+/*
+ * Starts to read what is not cached of a range within one mapping, as far as memory that
+ * is left reaches. The first page that
+ * is read is marked as read-ahead's are: a fault that comes to it passes by
+ * page_cache_async_ra(), although the page is there.
+ */
+static void pp_do_readahead(struct mm_struct *mm, const struct pp_work *work)
+{
+	unsigned long pages = min(work->end - work->start, PP_CHUNK) >> PAGE_SHIFT;
+	long left = pp_memory_left(0);
+	struct address_space *mapping;
+	struct file_ra_state ra = {};
+	pgoff_t index = 0, end = 0;
+	struct vm_area_struct *vma;
+	struct file *file = NULL;
+
+	if (left <= 0 || mmap_read_lock_killable(mm))
+		return;
+	vma = vma_lookup(mm, work->start);
+	if (vma && pp_vma_may_drop(vma)) {
+		file = get_file(vma->vm_file);
+		index = pp_pgoff(vma, work->start);
+		end = index + min(pages, (vma->vm_end - work->start) >> PAGE_SHIFT);
+	}
+	mmap_read_unlock(mm);
+	if (!file)
+		return;
+	mapping = file->f_mapping;
+	end = min(end, DIV_ROUND_UP(i_size_read(mapping->host), PAGE_SIZE));
+	index = pp_next_miss(mapping, index, end);
+	if (index < end && mapping->a_ops->readahead) {
+		DEFINE_READAHEAD(ractl, file, &ra, mapping, index);
+
+		pages = min_t(unsigned long, end - index, left);
+		ra.size = pages; /* what is not read after all is taken off */
+		ra.async_size = pages;
+		page_cache_ra_unbounded(&ractl, pages, pages);
+	}
+	fput(file);
 }
 
 /* Has what is on its way to the LRU, or between its lists, arrive: lru_add_drain(). */
@@ -431,6 +502,8 @@ void pp_do(const struct pp_work *work)
 		pp_do_deactivate(mm, work);
 	else if (work->op == PP_WORK_PREFETCH)
 		pp_do_prefetch(mm, work);
+	else if (work->op == PP_WORK_READAHEAD)
+		pp_do_readahead(mm, work);
 	else
 		pp_do_range(mm, work);
 }

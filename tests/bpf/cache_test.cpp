@@ -3,7 +3,11 @@
 // small memory cgroup, hot and cold pages on the LRU, read-ahead.
 #include "cgroup.hpp"
 #include "kernel_side.hpp"
+#include "maps.h"
 #include "reader.hpp"
+
+#include <cstdio>
+#include <thread>
 
 #include <fcntl.h>
 #include <linux/kernel-page-flags.h>
@@ -13,6 +17,7 @@ namespace pagepatrol::test {
 namespace {
 
 constexpr size_t pages = 1024;
+constexpr size_t block = PP_BLOCK_PAGES; ///< of which streams leave the beginning
 
 class Cache : public Loaded {
   protected:
@@ -158,6 +163,151 @@ TEST_P(Limited, WhatIsDeactivatedGoesFirst) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Lru, Limited, testing::Bool(),
+                         [](const auto& info) { return info.param ? "mglru" : "classic"; });
+
+/// What streams leave is shared out evenly, in less memory than usual.
+class Shared : public Loaded, public testing::WithParamInterface<bool> {
+  protected:
+    LoadOptions wanted() const override {
+        LoadOptions all = options();
+        all.share_pages = limit_pages / 2;
+        return all;
+    }
+    static constexpr uint64_t limit = 32 << 20;
+    static constexpr size_t limit_pages = limit / page;
+    static constexpr size_t long_pages = limit_pages * 3 / 2;
+    Lru lru_{GetParam()};
+    TestFile long_{"long", long_pages* page};
+};
+
+/// Of each MiB, within a quarter of what all have on average; but for the last, in which a
+/// reader may be, and one that found no room at that moment.
+void expect_even(const TestFile& file, size_t average) {
+    int uneven = 0;
+    for (size_t first = 0; first + block < file.pages(); first += block) {
+        const size_t cached = file.cached(first, block);
+        if (cached >= average * 3 / 4 && cached <= average * 5 / 4)
+            continue;
+        ++uneven;
+        std::printf("%zu of %zu from page %zu on\n", cached, average, first);
+    }
+    EXPECT_LE(uneven, 1);
+}
+
+/// Reads a file as a program that maps it, streams it and is done with it.
+void stream_once(const Cgroup& group, const TestFile& file) {
+    Reader reader(file, PP_ACTION_NONE);
+    group.add(reader.pid());
+    ASSERT_EQ(reader.rule(PP_ACTION_STREAM), 0);
+    EXPECT_EQ(reader.read_all(), 0);
+    EXPECT_EQ(reader.run([] { return upload(nullptr, 0, mapping.start(), mapping.end()); }), 0);
+    reader.end();
+}
+
+TEST_P(Shared, AStreamLeavesTheSameShareOfEachPart) {
+    for (const char* knob : {"memory.max", "memory.high"}) {
+        SCOPED_TRACE(knob);
+        long_.evict();
+        Cgroup group(limit, knob);
+        Reader reader(long_, PP_ACTION_NONE);
+        group.add(reader.pid());
+        ASSERT_EQ(reader.rule(PP_ACTION_STREAM), 0);
+        for (int pass = 0; pass < 2; ++pass)
+            EXPECT_EQ(reader.read_all(), 0);
+        const size_t left = long_.cached();
+        EXPECT_GT(left, limit_pages * 3 / 4);
+        expect_even(long_, left * block / long_pages);
+        const auto inserted = grown(PP_STAT_INSERTED);
+        EXPECT_EQ(reader.read_all(), 0);
+        EXPECT_LT(grown(PP_STAT_INSERTED) - inserted, long_pages - left * 7 / 8);
+        reader.end();
+    }
+}
+
+TEST_P(Shared, StreamsLeaveTheSameShareOfEachFile) {
+    Cgroup group(limit);
+    const TestFile files[] = {{"first", limit / 2}, {"second", limit / 2}, {"third", limit / 2}};
+    stream_once(group, files[0]);
+    EXPECT_EQ(files[0].cached(), files[0].pages()) << "it fits";
+    stream_once(group, files[1]);
+    stream_once(group, files[2]);
+    for (int pass = 0; pass < 2; ++pass)
+        for (const TestFile& file : files)
+            stream_once(group, file);
+    size_t left = 0, size = 0;
+    for (const TestFile& file : files) {
+        left += file.cached();
+        size += file.pages();
+    }
+    EXPECT_GT(left, limit_pages * 3 / 4);
+    for (const TestFile& file : files)
+        expect_even(file, left * block / size);
+}
+
+TEST_P(Shared, AStreamCutsWhatItLeftAndNothingElse) {
+    constexpr size_t others = long_pages * 7 / 8;
+    long_.cache(others, block);
+    const size_t before = long_.cached();
+    Cgroup group(limit);
+    for (int pass = 0; pass < 3; ++pass)
+        stream_once(group, long_);
+    EXPECT_GT(grown(PP_STAT_DROPPED), 0u);
+    EXPECT_LT(long_.cached(block / 2, others - block / 2), others * 7 / 8) << "it did cut";
+    EXPECT_GE(long_.cached(others, block), before - 1) << "which it found there";
+}
+
+TEST_P(Shared, ThreadsOfAStreamLeaveWhatTheOthersAreAt) {
+    Cgroup group(limit);
+    Reader reader(long_, PP_ACTION_NONE);
+    group.add(reader.pid());
+    ASSERT_EQ(reader.rule(PP_ACTION_STREAM), 0);
+    const auto read_by_two = [] {
+        // half each, and never far from the same time
+        const size_t half = mapping.size / page / 2;
+        int64_t wrong[2] = {};
+        std::thread other([&] { wrong[1] = count_wrong(mapping.data, mapping.size, half, half); });
+        wrong[0] = count_wrong(mapping.data, mapping.size, 0, half);
+        other.join();
+        return wrong[0] + wrong[1];
+    };
+    for (int pass = 0; pass < 3; ++pass)
+        EXPECT_EQ(reader.run(read_by_two), 0);
+    const size_t left = long_.cached();
+    EXPECT_GT(left, limit_pages / 2);
+    const auto inserted = grown(PP_STAT_INSERTED);
+    EXPECT_EQ(reader.run(read_by_two), 0);
+    EXPECT_LT(grown(PP_STAT_INSERTED) - inserted, long_pages - left / 2)
+        << "read twice: dropped before it was reached";
+    reader.end();
+}
+
+TEST_P(Shared, WhatAStreamLacksIsReadBeforeItIsThere) {
+    if (may_miss_faults())
+        GTEST_SKIP() << "one that is missed ends the chain";
+    Cgroup group(limit);
+    Reader reader(long_, PP_ACTION_NONE);
+    group.add(reader.pid());
+    ASSERT_EQ(reader.rule(PP_ACTION_STREAM), 0);
+    for (int pass = 0; pass < 2; ++pass)
+        EXPECT_EQ(reader.read_all(), 0);
+    ASSERT_LT(long_.cached(block, block), block * 3 / 4);
+    EXPECT_EQ(reader.read(0, block), 0);
+    const auto all_there = [&](size_t at) {
+        return eventually([&] { return long_.cached(at, block) == block; });
+    };
+    EXPECT_TRUE(all_there(block)) << long_.cached(block, block);
+    EXPECT_LT(long_.cached(2 * block, block), block * 3 / 4) << "of the next";
+    // and on, without a fault that would wait for a page
+    for (size_t at = block; at + 2 * block < long_pages; at += block) {
+        EXPECT_EQ(reader.read(at, block), 0);
+        EXPECT_TRUE(all_there(at + block))
+            << long_.cached(at + block, block) << " from page " << at + block << " on";
+        EXPECT_LT(long_.cached(at - block, block), block * 7 / 8) << "behind the reader";
+    }
+    reader.end();
+}
+
+INSTANTIATE_TEST_SUITE_P(Lru, Shared, testing::Bool(),
                          [](const auto& info) { return info.param ? "mglru" : "classic"; });
 
 /// How many of the pages that the process has mapped there have the flag.

@@ -43,6 +43,18 @@ int success_page_added(void *ctx)
 	return (bpf_pp_on_return() | bpf_pp_subscribe()) & 0;
 }
 
+SEC("fentry/page_cache_async_ra")
+int failure_page_marked(void *ctx)
+{
+	return bpf_pp_readahead(0, PAGE_SIZE);
+}
+
+SEC("fentry/page_cache_async_ra")
+int success_page_marked(void *ctx)
+{
+	return bpf_pp_on_return() & 0;
+}
+
 /* with preemption off, where a PREEMPT_RT kernel can't allocate */
 SEC("tp_btf/mm_filemap_add_to_page_cache")
 int failure_tracepoint(void *ctx)
