@@ -58,7 +58,7 @@ __attribute__((noinline)) int cut_runs(u64 mm, u32 id, u32 action, u64 from, u64
 	if (!ctx.state)
 		return 0;
 	bpf_loop(PP_RUNS, cut_run, &ctx, 0);
-	if (action == PP_ACTION_STREAM)
+	if (action == PP_ACTION_STREAM && may_share(ctx.state))
 		stream_cut(ctx.state, from, to, 0);
 	return 1;
 }

@@ -25,6 +25,11 @@
 #define SHARE_CUT 2
 #define SHARE_MOVES 16ull
 
+/* Folios of a file that can be told from a block; and pages that a fault may bring in, else
+ * it alone moves what is left by more than a block. */
+#define SHARE_FOLIO (PP_BLOCK / 4)
+#define SHARE_MOST PP_BLOCK_PAGES
+
 /* Files are gone through at most so often; ns. */
 #define SWEEP_AGAIN 100000000ull
 
@@ -88,6 +93,11 @@ static __always_inline u32 pp_margin(const struct pp_range_state *state)
 	return at_least(2 * state->most, cfg_margin_pages);
 }
 
+static __always_inline bool may_share(const struct pp_range_state *state)
+{
+	return state->folio <= SHARE_FOLIO && state->most <= SHARE_MOST;
+}
+
 /* --- how much there is --- */
 
 struct sweep {
@@ -149,7 +159,7 @@ __attribute__((noinline)) int stream_grows(struct pp_range_state *state, u64 sta
 	struct pp_streamed *file;
 	u64 grown;
 
-	if (!state)
+	if (!state || !may_share(state))
 		return 0;
 	key = file_key(state);
 	streamer = my_streamer();
@@ -223,6 +233,9 @@ __attribute__((noinline)) int stream_settle(struct pp_range_state *state)
 	s64 fits;
 
 	if (!state)
+		return 0;
+	state->share = PP_BLOCK_PAGES;
+	if (!may_share(state))
 		return 0;
 	streamer = my_streamer();
 	if (!streamer)
