@@ -105,15 +105,6 @@ __attribute__((noinline)) u32 window_at(struct pp_small_table *small,
 							PP_READAHEAD_DEFAULT;
 }
 
-/* Counts what was queued, unless it could not be. */
-static __always_inline void queued(int err, u32 stat, u64 bytes)
-{
-	if (err)
-		pp_count(PP_STAT_QUEUE_FAILED, 1);
-	else if (stat < PP_NR_STATS)
-		pp_count(stat, bytes >> PAGE_SHIFT);
-}
-
 /* As id_at(), of the new half, which may be empty: then no call is needed. */
 static __always_inline u64 new_id_at(struct change_ctx *ctx, u64 addr)
 {
@@ -145,14 +136,14 @@ static long leave_range(u32 i, struct change_ctx *ctx)
 	has_state = cut_runs(ctx->mm, r->id, r->action, from, to);
 	if (r->action == PP_ACTION_EVICT &&
 	    new_id_at(ctx, from) != (r->id | ID_COVERS))
-		queued(bpf_pp_drop(from, to), PP_STAT_EVICTED, to - from);
+		pp_queued(NULL, bpf_pp_drop(from, to), PP_STAT_EVICTED, to - from);
 	if ((u32)new_id_at(ctx, r->start) == r->id ||
 	    (u32)new_id_at(ctx, r->end - 1) == r->id)
 		return 0;
 	if (has_state)
 		bpf_map_delete_elem(&pp_range_states, &key);
 	if (window_of(r) != PP_READAHEAD_DEFAULT)
-		queued(bpf_pp_set_readahead(from, to, PP_READAHEAD_DEFAULT),
+		pp_queued(NULL, bpf_pp_set_readahead(from, to, PP_READAHEAD_DEFAULT),
 		       PP_NR_STATS, 0);
 	return 0;
 }
@@ -172,24 +163,24 @@ static long enter_range(u32 i, struct change_ctx *ctx)
 	if (start < ctx->start)
 		return 0;
 	if (*keep) {
-		queued(bpf_pp_activate(start, start + ((u64)*keep << PAGE_SHIFT)),
+		pp_queued(NULL, bpf_pp_activate(start, start + ((u64)*keep << PAGE_SHIFT)),
 		       PP_NR_STATS, 0);
 	} else if (r->action == PP_ACTION_DEACTIVATE) {
-		queued(bpf_pp_deactivate(start, end), PP_NR_STATS, 0);
+		pp_queued(NULL, bpf_pp_deactivate(start, end), PP_NR_STATS, 0);
 	} else if (r->action == PP_ACTION_PREFETCH && r->pages) {
 		if (r->pages < (end - start) >> PAGE_SHIFT)
 			end = start + ((u64)r->pages << PAGE_SHIFT);
-		queued(bpf_pp_prefetch(start, end), PP_STAT_PREFETCHED, end - start);
+		pp_queued(NULL, bpf_pp_prefetch(start, end), PP_STAT_PREFETCHED, end - start);
 		end = r->end;
 	}
-	if (r->action == PP_ACTION_STREAM && end - start >= 2 * PP_BLOCK)
+	if (r->action == PP_ACTION_STREAM && has_blocks(start, end))
 		stream_enters(ctx->mm, r->id, start);
 	window = window_of(r);
 	if (window != PP_READAHEAD_DEFAULT ||
 	    (where_nr(ctx->halves.old) &&
 	     window_at(ctx->small, ctx->large, ctx->halves.old, start) !=
 		     PP_READAHEAD_DEFAULT))
-		queued(bpf_pp_set_readahead(start, end, window), PP_NR_STATS, 0);
+		pp_queued(NULL, bpf_pp_set_readahead(start, end, window), PP_NR_STATS, 0);
 	return 0;
 }
 

@@ -129,6 +129,16 @@ static __always_inline void pp_count_range(struct pp_range_state *state,
 		__sync_fetch_and_add(&state->stats[stat], n);
 }
 
+/* Counts what was queued, for a range if it has a state, unless it could not be (@err). */
+static __always_inline void pp_queued(struct pp_range_state *state, int err, u32 stat,
+				      u64 bytes)
+{
+	if (err)
+		pp_count(PP_STAT_QUEUE_FAILED, 1);
+	else if (stat < PP_NR_STATS)
+		pp_count_range(state, stat, bytes >> PAGE_SHIFT);
+}
+
 /*
  * 1 if x <= y, for values below 2^63, without a branch: with one the verifier
  * would follow 2^10 paths through an unrolled search.

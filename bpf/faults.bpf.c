@@ -180,7 +180,7 @@ static __always_inline bool goes_on(const struct pp_range_state *state, u64 addr
 static __always_inline void release_passed(struct pp_range_state *state,
 						const struct fault *f)
 {
-	u64 block = ((f->address - f->delta) & -PP_BLOCK) + f->delta;
+	u64 block = block_start(state, f->address);
 
 	for (u32 i = 0; i < PP_RUNS; i++) {
 		struct pp_run *run = &state->runs[i];
@@ -205,7 +205,7 @@ __attribute__((noinline)) int level(struct pp_range_state *state, struct fault *
 
 	if (!state || !f)
 		return 0;
-	if (f->end - f->start < 2 * PP_BLOCK)
+	if (!has_blocks(f->start, f->end))
 		return 0;
 	file = file_of(state);
 	if (file && f->cached)
@@ -281,16 +281,13 @@ __attribute__((noinline)) int finish(bool over)
 		pages += (end - start) >> PAGE_SHIFT;
 		if (action == PP_ACTION_STREAM || action == PP_ACTION_DEACTIVATE) {
 			extend(state, f, start, end);
-			if (action == PP_ACTION_STREAM && f->end - f->start >= 2 * PP_BLOCK)
+			if (action == PP_ACTION_STREAM && has_blocks(f->start, f->end))
 				stream_grows(state, start - f->delta, end - f->delta);
 			continue;
 		}
 		if (!pp_keeps(action))
 			continue;
-		if (bpf_pp_activate(start, end))
-			pp_count(PP_STAT_QUEUE_FAILED, 1);
-		else
-			pp_count_range(state, PP_STAT_ACTIVATED, (end - start) >> PAGE_SHIFT);
+		pp_queued(state, bpf_pp_activate(start, end), PP_STAT_ACTIVATED, end - start);
 	}
 	pp_count_range(state, PP_STAT_INSERTED, pages);
 	if (ahead)
@@ -353,8 +350,6 @@ int BPF_PROG(fault_enter, struct vm_fault *vmf)
 	if (again)
 		return 0;
 	f->marked = false;
-	f->goes_on = GOES_ON_UNKNOWN;
-	f->cached = 0;
 	f->delta = delta;
 	f->address = address;
 	f->mm = key;
@@ -384,6 +379,8 @@ static __always_inline bool begin(struct fault *f, const struct inode *inode)
 	f->action = found.range.action;
 	f->nr = 0;
 	f->folio = 0;
+	f->goes_on = GOES_ON_UNKNOWN;
+	f->cached = 0;
 	f->may_ahead = !(found.range.flags & PP_RANGE_NO_READAHEAD) && found.range.read_ahead;
 	f->id = found.range.id;
 	return true;

@@ -115,7 +115,7 @@ struct pp_attach {
  * costs an even share, nothing else.
  */
 #define PP_BLOCK (1ull << 20)
-#define PP_BLOCK_PAGES 256u
+#define PP_BLOCK_PAGES ((__u32)(PP_BLOCK >> 12))
 #define PP_MAX_STREAMED 8192
 #define PP_MAX_STREAMERS 1024
 

@@ -20,12 +20,8 @@ struct release {
 
 static __always_inline void drop(struct release *r, u64 start, u64 end)
 {
-	if (start >= end)
-		return;
-	if (bpf_pp_drop(start, end))
-		pp_count(PP_STAT_QUEUE_FAILED, 1);
-	else
-		pp_count_range(r->state, PP_STAT_DROPPED, pages_of(end - start));
+	if (start < end)
+		pp_queued(r->state, bpf_pp_drop(start, end), PP_STAT_DROPPED, end - start);
 }
 
 /* Of what there is of a block, the beginning may stay. */
@@ -36,7 +32,7 @@ static long release_block(u32 i, struct release *r)
 	if (start >= r->end)
 		return 1;
 	border = rest_of_block(r->state, start - delta) + delta;
-	end = at_most(((start - delta) & -PP_BLOCK) + PP_BLOCK + delta, r->end);
+	end = at_most(block_start(r->state, start) + PP_BLOCK, r->end);
 	r->start = end;
 	border = at_most(at_least(border, start), end);
 	if (r->room)
@@ -63,10 +59,7 @@ __attribute__((noinline)) int pp_run_release(struct pp_range_state *state, u32 a
 	if (!state || start >= end)
 		return 0;
 	if (action == PP_ACTION_DEACTIVATE) {
-		if (bpf_pp_deactivate(start, end))
-			pp_count(PP_STAT_QUEUE_FAILED, 1);
-		else
-			pp_count_range(state, PP_STAT_DEACTIVATED, pages_of(end - start));
+		pp_queued(state, bpf_pp_deactivate(start, end), PP_STAT_DEACTIVATED, end - start);
 		return 0;
 	}
 	margin = pp_margin(state);

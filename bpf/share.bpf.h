@@ -76,6 +76,18 @@ static __always_inline u64 pages_of(u64 bytes)
 	return bytes >> PAGE_SHIFT;
 }
 
+/* Ranges with fewer blocks are not shared out. */
+static __always_inline bool has_blocks(u64 start, u64 end)
+{
+	return end - start >= 2 * PP_BLOCK;
+}
+
+/* The address at which the block begins that another is in. */
+static __always_inline u64 block_start(const struct pp_range_state *state, u64 address)
+{
+	return ((address - state->delta) & -PP_BLOCK) + state->delta;
+}
+
 /* Where in the file's block that an offset is in the part begins that goes. */
 static __always_inline u64 rest_of_block(const struct pp_range_state *state, u64 offset)
 {
@@ -251,12 +263,12 @@ __attribute__((noinline)) int stream_settle(struct pp_range_state *state)
 
 static __always_inline bool drop_rests(u64 from, u64 to, u64 stays)
 {
-	if (from >= to)
-		return true;
-	if (!bpf_pp_drop_rest(from, to, PP_BLOCK_PAGES, pages_of(stays)))
-		return true;
-	pp_count(PP_STAT_QUEUE_FAILED, 1);
-	return false;
+	int err = 0;
+
+	if (from < to)
+		err = bpf_pp_drop_rest(from, to, PP_BLOCK_PAGES, pages_of(stays));
+	pp_queued(NULL, err, PP_NR_STATS, 0);
+	return !err;
 }
 
 /*
@@ -290,7 +302,7 @@ __attribute__((noinline)) int stream_cut(struct pp_range_state *state, u64 from,
 	/* another thread may be at it */
 	if (!__sync_bool_compare_and_swap(&file->share, share, state->share))
 		return 0;
-	block = ((reader - state->delta) & -PP_BLOCK) + state->delta;
+	block = block_start(state, reader);
 	if (!drop_rests(start, reader ? at_most(end, block) : end, stays) ||
 	    (reader && !drop_rests(at_least(start, block + 2 * PP_BLOCK), end, stays)))
 		return 0;

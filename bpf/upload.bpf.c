@@ -87,7 +87,7 @@ static __always_inline int act(const struct pp_request *req, struct mm_struct *m
 		err = bpf_pp_prefetch(start, end);
 		stat = PP_STAT_PREFETCHED;
 	}
-	queued(err, stat, end - start);
+	pp_queued(NULL, err, stat, end - start);
 	/* too much is queued, or the thread is ending: no need to tell them apart */
 	return !err || err == -EOPNOTSUPP ? err : -ENOMEM;
 }

@@ -423,9 +423,8 @@ static pgoff_t pp_next_miss(struct address_space *mapping, pgoff_t index, pgoff_
 
 /*
  * Starts to read what is not cached of a range within one mapping, as far as memory that
- * is left reaches. The first page that
- * is read is marked as read-ahead's are: a fault that comes to it passes by
- * page_cache_async_ra(), although the page is there.
+ * is left reaches. The first page that is read is marked as read-ahead's are: a fault that
+ * comes to it passes by page_cache_async_ra(), although the page is there.
  */
 static void pp_do_readahead(struct mm_struct *mm, const struct pp_work *work)
 {
