@@ -12,10 +12,12 @@ suites.
 """
 import json
 import os
-import re
 import shlex
 import subprocess
 import sys
+
+sys.dont_write_bytecode = True
+import doc_table  # noqa: E402 pylint: disable=wrong-import-position
 
 
 def list_tests(build):
@@ -68,32 +70,16 @@ def count(label, protocol, status, path):
 
 TABLE_SUITES = ["load", "unit", "shim", "bpf", "vm"]
 TABLE_COLUMNS = ["kernel", "release", *TABLE_SUITES, "commit"]
-MARKERS = re.compile(r"(<!-- kernels: begin[^\n]*-->\n)(.*?)(<!-- kernels: end -->)", re.S)
-
-
-def read_table(text):
-    """The rows of such a table, by the kernel's name."""
-    rows = {}
-    for line in text.splitlines()[2:]:
-        cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
-        if len(cells) == len(TABLE_COLUMNS):
-            rows[cells[0]] = dict(zip(TABLE_COLUMNS, cells))
-    return rows
-
-
-def write_table(rows):
-    lines = [TABLE_COLUMNS, ["---"] * len(TABLE_COLUMNS)]
-    lines += [[row.get(column) or "-" for column in TABLE_COLUMNS] for row in rows.values()]
-    return "".join("| " + " | ".join(line) + " |\n" for line in lines)
 
 
 def table(results, path):
     """Lines of `results`: KERNEL, RELEASE, SUITE, PASSED, FAILED, SKIPPED, COMMIT[, REMARK]."""
     text = open(path, encoding="utf-8").read() if path else ""
-    place = MARKERS.search(text)
-    if path and not place:
-        sys.exit(f"{path}: no lines <!-- kernels: begin ... --> and <!-- kernels: end -->")
-    rows = read_table(place[2]) if place else {}
+    try:
+        known = doc_table.read(text, "kernels", TABLE_COLUMNS) if path else []
+    except ValueError as error:
+        sys.exit(f"{path}: {error}")
+    rows = {row["kernel"]: row for row in known}
     with open(results, encoding="utf-8") as lines:
         for line in lines:
             kernel, release, suite, passed, failed, skipped, commit, *remark = line.rstrip("\n").split("\t")
@@ -105,13 +91,12 @@ def table(results, path):
             for number, word in ((failed, "failed"), (skipped, "skipped")):
                 if int(number):
                     cell += f"{', ' if cell else ''}{number} {word}"
-            row[suite] = (remark[0] if remark and remark[0] else cell).replace("|", "/")
-    new = write_table(rows)
+            row[suite] = remark[0] if remark and remark[0] else cell
     if not path:
-        print(new, end="")
+        print(doc_table.table(TABLE_COLUMNS, rows.values()), end="")
         return
     with open(path, "w", encoding="utf-8") as file:
-        file.write(text[: place.start()] + place[1] + new + place[3] + text[place.end() :])
+        file.write(doc_table.replace(text, "kernels", TABLE_COLUMNS, rows.values()))
 
 
 if __name__ == "__main__":
