@@ -11,9 +11,10 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 sys.dont_write_bytecode = True
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent / "scripts")]
 # pylint: disable=wrong-import-position
 from lab import plan, report, results, stats, targets  # noqa: E402
+from lab.report import doc  # noqa: E402
 from lab_sample import MACHINE, arm, run, sample  # noqa: E402
 
 
@@ -271,6 +272,52 @@ class Report(unittest.TestCase):
             for each in one["runs"]:
                 each["metrics"]["latency_histogram"] = [[1000, 900], [20000, 90], [300000, 10]]
         self.assertIn("Latency, milliseconds", self.check(found))
+
+
+class Document(unittest.TestCase):
+    EMPTY = "".join(f"before\n<!-- {name}: begin (by hand?) -->\n<!-- {name}: end -->\n" for name in ("compared", "targets"))
+
+    def test_what_is_said(self):
+        lines = doc.filled(self.EMPTY, sample()).splitlines()
+        self.assertIn(
+            "| search-large, quick | sata | 6.12.1-test | searched, MiB/s | 20.0 (MGLRU) | - | 33.0 / 19.0 "
+            "| 1.65 (1.50 to 1.80) / 0.95 | 44.0 | abc123 |", lines)
+        self.assertIn("| search-large, quick | sata | 6.12.1-test | classic LRU | throughput, times the default's "
+                      "| at least 2.5 | 3.000 (2.750 to 3.273) | 4.000 | met | abc123 |", lines)
+        self.assertEqual((lines.count("before"), len(lines)), (2, 17))
+
+    def test_next_best(self):
+        found = sample()
+        found["comparisons"][0]["arms"][2] |= {"refused": None, "runs": [run(21, 0)]}
+        self.assertIn("| 20.0 (MGLRU) | 21.0 (program's own advice, MGLRU) |", doc.filled(self.EMPTY, found))
+
+    def test_rows_of_others_stay(self):
+        found = sample()
+        text = doc.filled(self.EMPTY, found)
+        self.assertEqual(doc.filled(text, found), text)
+        for quick in (False, True):
+            other = sample() | {"quick": quick}
+            other["comparisons"][0]["commit"] = "def456"
+            text = doc.filled(text, other)
+        # the full run before the short one; that was made again
+        rows = [row for row in text.splitlines() if "| searched, MiB/s |" in row]
+        self.assertEqual([row.split(" | ")[0] for row in rows], ["| search-large", "| search-large, quick"])
+        self.assertNotIn("abc123", text)
+
+    def test_what_failed_or_met_the_only_target_says_nothing(self):
+        found = sample()
+        found["comparisons"][0]["failure"] = "it broke"
+        self.assertNotIn("search", doc.filled(self.EMPTY, found))
+        one = results.comparison(plan.WORKLOADS["model"], MACHINE)
+        one["arms"] = [arm("default/mglru", run(1, 0)), arm("pagepatrol/mglru", run(2, 0))]
+        found["comparisons"] = [one | {"commit": "abc123"}]
+        found["targets"] = targets.judge(found["comparisons"])
+        text = doc.filled(self.EMPTY, found)
+        self.assertEqual(text.count("| model, quick | sata"), 1)
+
+    def test_a_document_without_the_lines(self):
+        with self.assertRaisesRegex(ValueError, "compared: begin"):
+            doc.filled("nothing", sample())
 
 
 if __name__ == "__main__":

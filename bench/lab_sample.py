@@ -49,6 +49,6 @@ def sample():
             {"group": "PagePatrol", "name": "BPF pp_fault", "share": 0.25},
             {"group": "kernel", "name": "<lambda>", "share": 0.75}]},
                        {"arm": "pagepatrol/classic", "refused": "<why>"}]
-    found["comparisons"] = [one]
+    results.put(found, one, list(plan.WORKLOADS))
     found["targets"] = targets.judge(found["comparisons"])
     return found

@@ -129,11 +129,16 @@ def ratio(found, name, base, key):
     return stats.ratio(values(found, name, key), values(found, base, key))
 
 
-def better_default(found, metric):
-    """The name of the default arm that is better by this metric, or None."""
-    known = [(value.median, arm["arm"]) for arm in found["arms"] if arm["method"] == "default"
+def best(found, metric, wanted):
+    """The name of the best arm by this metric of those that are wanted and have it, or None."""
+    known = [(value.median, arm["arm"]) for arm in found["arms"] if wanted(arm)
              and (value := summary(found, arm["arm"], metric["key"]))]
     return (max if metric["higher_is_better"] else min)(known)[1] if known else None
+
+
+def better_default(found, metric):
+    """The name of the default arm that is better by this metric, or None."""
+    return best(found, metric, lambda arm: arm["method"] == "default")
 
 
 def load(path):

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What was found as tables in a document (docs/benchmarks.md): the primary metric of each comparison,
+and the targets. A comparison that was made again replaces its rows, others stay as they are."""
+import doc_table
+from svg import number
+
+from lab import plan, results, targets
+from lab.report import names, verdicts
+
+KEY = ["workload", "disk", "kernel"]
+COMPARED = [*KEY, "measure", "default", "next best", "PagePatrol", "times the default", "no limit", "commit"]
+JUDGED = [*KEY, "LRU", "what", "target", "measured", "no limit", "verdict", "commit"]
+
+
+def plain(text):
+    return text.replace("\N{NO-BREAK SPACE}", " ")
+
+
+def span(summary, decimals):
+    middle, low, high = (plain(number(value, decimals)) for value in (summary.median, summary.low, summary.high))
+    return middle if low == high else f"{middle} ({low} to {high})"
+
+
+def value(one, name):
+    """What an arm reached, or None."""
+    metric = one["primary"]
+    found = results.summary(one, name, metric["key"])
+    return found and plain(number(found.median, metric["decimals"]))
+
+
+def with_arm(one, name):
+    """The same, with which arm it is."""
+    if name is None:
+        return None
+    found = results.arm_of(one, name)
+    method = "" if found["method"] == "default" else f"{names.METHODS[found['method']]}, "
+    return f"{value(one, name)} ({method}{names.LRU[found['lru']]})"
+
+
+def on_both(texts):
+    """What is said of classic LRU, and of MGLRU."""
+    return " / ".join(text or "-" for text in texts)
+
+
+def compared(one, key):
+    metric, unlimited = one["primary"], ("default", "pagepatrol", "unlimited")
+    base = results.better_default(one, metric)
+    ours = [f"pagepatrol/{lru}" for lru in targets.LRUS]
+    ratios = [results.ratio(one, name, base, metric["key"]) if base else None for name in ours]
+    return key | {
+        "measure": f"{metric['title']}, {metric['unit']}",
+        "default": with_arm(one, base),
+        "next best": with_arm(one, results.best(one, metric, lambda arm: arm["method"] not in unlimited)),
+        "PagePatrol": on_both(value(one, name) for name in ours),
+        "times the default": on_both(ratio and span(ratio, 2) for ratio in ratios),
+        "no limit": value(one, targets.UNLIMITED),
+        "commit": one["commit"],
+    }
+
+
+def judged(one, verdict, key):
+    sign = "at least" if verdict["at_least"] else "at most"
+    measured = results.stats.Summary(verdict["value"], verdict["low"], verdict["high"], 0)
+    return key | {
+        "LRU": names.LRU[verdict["lru"]], "what": verdict["what"], "target": f"{sign} {verdict['bound']:g}",
+        "measured": span(measured, 3), "no limit": verdicts.possible(verdict),
+        "verdict": verdicts.outcome(verdict), "commit": one["commit"]}
+
+
+def key_of(one, quick):
+    workload, disk, kernel = results.key(one)
+    return {"workload": f"{workload}, quick" if quick else workload, "disk": disk, "kernel": kernel}
+
+
+def identity(row):
+    return tuple(row[column] for column in KEY)
+
+
+def ordered(rows):
+    """As in the plan; the full run first. What the plan has no longer goes."""
+    order = list(plan.WORKLOADS)
+
+    def place(row):
+        workload, _, quick = row["workload"].partition(", ")
+        return order.index(workload), quick, row["disk"], row["kernel"]
+    return sorted((row for row in rows if row["workload"].partition(", ")[0] in order), key=place)
+
+
+def filled(text, found):
+    """The document with what was found; what failed says nothing."""
+    news, verdicts_of = [], []
+    for one, said in verdicts.by_comparison(found):
+        if one["failure"]:
+            continue
+        key = key_of(one, found["quick"])
+        news.append(compared(one, key))
+        verdicts_of += [judged(one, verdict, key) for verdict in said
+                        if targets.has(one["workload"]) or not verdict["met"]]
+    known = {identity(row) for row in news}
+    for name, columns, rows in (("compared", COMPARED, news), ("targets", JUDGED, verdicts_of)):
+        old = [row for row in doc_table.read(text, name, columns) if identity(row) not in known]
+        text = doc_table.replace(text, name, columns, ordered(old + rows))
+    return text
