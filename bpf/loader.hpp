@@ -61,6 +61,14 @@ struct UserStatus {
     int64_t processes, kept_pages;
 };
 
+/// What the streams of a cgroup have read, as far as it comes by again.
+struct StreamStatus {
+    uint64_t cgroup_id;
+    std::string cgroup;               ///< its path; empty: it is gone
+    uint64_t read_pages, left_pages;  ///< of its files; left in the cache, at most
+    double share;                     ///< of each block that is left; 1: all of it
+};
+
 /// The administrator's limits, see LoadOptions.
 struct Limits {
     uint32_t processes_per_user = 0, keep_percent = 0, margin_pages = 0, lag_pages = 0;
@@ -75,7 +83,8 @@ struct Status {
     bool loaded = false;    ///< door and engine are in force
     std::vector<std::string> programs;
     Limits limits;
-    std::vector<UserStatus> users;  ///< that have any, by uid
+    std::vector<UserStatus> users;      ///< that have any, by uid
+    std::vector<StreamStatus> streams;  ///< by cgroup_id
     std::vector<ProcessStatus> processes;
     uint64_t totals[PP_NR_STATS] = {};
 };

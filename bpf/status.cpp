@@ -14,6 +14,8 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <mntent.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "maps.h"
@@ -83,6 +85,56 @@ void read_users(Status& status) {
     }
     std::sort(status.users.begin(), status.users.end(),
               [](const UserStatus& a, const UserStatus& b) { return a.uid < b.uid; });
+}
+
+/// Where the cgroup hierarchy that BPF speaks of is mounted; empty: nowhere.
+std::string cgroup2_mount() {
+    const std::unique_ptr<FILE, int (*)(FILE*)> mounts(setmntent("/proc/self/mounts", "r"), endmntent);
+    while (const mntent* mount = mounts ? getmntent(mounts.get()) : nullptr)
+        if (std::strcmp(mount->mnt_type, "cgroup2") == 0)
+            return mount->mnt_dir;
+    return "";
+}
+
+/// A cgroup's id is its folder's inode number.
+void name_cgroups(std::vector<StreamStatus>& streams) {
+    using std::filesystem::recursive_directory_iterator;
+    const std::string root = cgroup2_mount();
+    const auto name = [&](const std::string& folder) {
+        struct stat about {};
+        if (stat(folder.c_str(), &about) != 0)
+            return;
+        for (StreamStatus& stream : streams)
+            if (stream.cgroup_id == about.st_ino)
+                stream.cgroup = folder.size() > root.size() ? folder.substr(root.size()) : "/";
+    };
+    if (root.empty() || streams.empty())
+        return;
+    name(root);
+    std::error_code error;  // cgroups come and go meanwhile
+    for (recursive_directory_iterator entry(root, error), end; !error && entry != end; entry.increment(error)) {
+        std::error_code gone;
+        if (entry->is_directory(gone))
+            name(entry->path().string());
+    }
+}
+
+void read_streams(Status& status) {
+    const Fd map(open_map("pp_streamers"));
+    uint64_t key = 0, next = 0, *previous = nullptr;
+    while (map >= 0 && bpf_map_get_next_key(map, previous, &next) == 0) {
+        key = next;
+        previous = &key;
+        pp_streamer streamer{};
+        if (bpf_map_lookup_elem(map, &key, &streamer) != 0 || streamer.size <= 0)
+            continue;
+        status.streams.push_back({key, "", static_cast<uint64_t>(streamer.size),
+                                  static_cast<uint64_t>(std::max<int64_t>(0, streamer.kept)),
+                                  static_cast<double>(streamer.share) / PP_BLOCK_PAGES});
+    }
+    std::sort(status.streams.begin(), status.streams.end(),
+              [](const StreamStatus& a, const StreamStatus& b) { return a.cgroup_id < b.cgroup_id; });
+    name_cgroups(status.streams);
 }
 
 /// Which files the ranges of a process are of; its mappings may have changed since.
@@ -175,6 +227,7 @@ Result<Status> status() {
     read_totals(now);
     read_limits(now);
     read_users(now);
+    read_streams(now);
     return now;
 }
 

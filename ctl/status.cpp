@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// ppctl status: module, programs, processes, ranges, counters; for people or as JSON.
+// ppctl status: module, programs, streams, processes, ranges, counters; for people or as JSON.
 #include <algorithm>
 #include <cinttypes>
 #include <cstdio>
@@ -81,6 +81,15 @@ void print_json(const Status& now) {
         std::printf("%s{\"uid\": %u, \"processes\": %" PRId64 ", \"kept_bytes\": %" PRId64 "}",
                     i ? ", " : "", now.users[i].uid, now.users[i].processes,
                     now.users[i].kept_pages * 4096);
+    std::printf("],\n \"streams\": [");
+    for (size_t i = 0; i < now.streams.size(); ++i) {
+        const StreamStatus& stream = now.streams[i];
+        std::printf("%s{\"cgroup_id\": %" PRIu64 ", \"cgroup\": %s, \"read_bytes\": %" PRIu64
+                    ", \"left_bytes\": %" PRIu64 ", \"share\": %.4f}",
+                    i ? ", " : "", stream.cgroup_id,
+                    stream.cgroup.empty() ? "null" : quoted(stream.cgroup).c_str(),
+                    stream.read_pages * 4096, stream.left_pages * 4096, stream.share);
+    }
     std::printf("],\n \"totals\": %s,\n \"processes\": [",
                 counters_json(now.totals, PP_NR_STATS).c_str());
     for (size_t i = 0; i < now.processes.size(); ++i) {
@@ -150,6 +159,13 @@ void print_text(const Status& now) {
     for (const UserStatus& user : now.users)
         std::printf("\nuser %u: %" PRId64 " processes, keeping %s", user.uid, user.processes,
                     mebibytes(static_cast<uint64_t>(user.kept_pages)).c_str());
+    for (const StreamStatus& stream : now.streams) {
+        std::printf("\nstreams of %s: read %s, left at most %s",
+                    stream.cgroup.empty() ? "a cgroup that is gone" : stream.cgroup.c_str(),
+                    mebibytes(stream.read_pages).c_str(), mebibytes(stream.left_pages).c_str());
+        if (stream.share < 1)
+            std::printf(": %.0f %% of each part", 100 * stream.share);
+    }
     std::printf("\nprocesses: %zu\n", now.processes.size());
     for (const ProcessStatus& process : now.processes) {
         std::printf("  %u %s (uid %u)%s%s: %zu ranges, may keep %s\n", process.tgid,

@@ -194,6 +194,15 @@ void expect_even(const TestFile& file, size_t average) {
     EXPECT_LE(uneven, 1);
 }
 
+/// What ppctl status tells of a cgroup's streams.
+std::vector<StreamStatus> streams_of(const Cgroup& group) {
+    std::vector<StreamStatus> found;
+    for (const StreamStatus& stream : look().streams)
+        if (stream.cgroup == group.name())
+            found.push_back(stream);
+    return found;
+}
+
 /// Reads a file as a program that maps it, streams it and is done with it.
 void stream_once(const Cgroup& group, const TestFile& file) {
     Reader reader(file, PP_ACTION_NONE);
@@ -242,6 +251,11 @@ TEST_P(Shared, StreamsLeaveTheSameShareOfEachFile) {
     EXPECT_GT(left, limit_pages * 3 / 4);
     for (const TestFile& file : files)
         expect_even(file, left * block / size);
+    const auto told = streams_of(group);
+    ASSERT_EQ(told.size(), 1u);
+    EXPECT_EQ(told[0].read_pages, size);
+    EXPECT_NEAR(static_cast<double>(told[0].left_pages), static_cast<double>(left), limit_pages / 8.);
+    EXPECT_NEAR(told[0].share, static_cast<double>(left) / static_cast<double>(size), 0.2);
 }
 
 TEST_P(Shared, AStreamCutsWhatItLeftAndNothingElse) {

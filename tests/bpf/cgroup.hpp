@@ -24,6 +24,9 @@ class Cgroup {
     /// Its processes have to be gone.
     ~Cgroup() { rmdir(path_.c_str()); }
 
+    /// From the root of the hierarchy.
+    std::string name() const { return path_.substr(sizeof("/sys/fs/cgroup") - 1); }
+
     void add(pid_t pid) const { write_file(path_ + "/cgroup.procs", std::to_string(pid)); }
 
   private:
