@@ -53,6 +53,21 @@ int open_map(const char* name) {
     return bpf_obj_get((std::string(PP_PIN_PRIVATE "/") + name).c_str());
 }
 
+/// use(key, value) once for each key in a map. (The kernel begins anew when the key before goes.)
+template <typename Key, typename Value, typename Use>
+void for_each_in(const char* name, Use use) {
+    const Fd map(open_map(name));
+    const auto value = std::make_unique<Value>();  // may be too large for a stack
+    std::set<Key> seen;
+    Key key{}, next{}, *previous = nullptr;
+    while (map >= 0 && bpf_map_get_next_key(map, previous, &next) == 0) {
+        key = next;
+        previous = &key;
+        if (seen.insert(key).second && bpf_map_lookup_elem(map, &key, value.get()) == 0)
+            use(key, *value);
+    }
+}
+
 void read_totals(Status& status) {
     const Fd totals(open_map("pp_totals"));
     std::vector<uint64_t> per_cpu(std::max(1, libbpf_num_possible_cpus()));
@@ -74,15 +89,10 @@ void read_limits(Status& status) {
 }
 
 void read_users(Status& status) {
-    const Fd map(open_map("pp_users"));
-    uint32_t uid = 0, next = 0, *previous = nullptr;
-    while (map >= 0 && bpf_map_get_next_key(map, previous, &next) == 0) {
-        uid = next;
-        previous = &uid;
-        pp_user user{};
-        if (bpf_map_lookup_elem(map, &uid, &user) == 0 && (user.tables || user.kept))
+    for_each_in<uint32_t, pp_user>("pp_users", [&](uint32_t uid, const pp_user& user) {
+        if (user.tables || user.kept)
             status.users.push_back({uid, user.tables, user.kept});
-    }
+    });
     std::sort(status.users.begin(), status.users.end(),
               [](const UserStatus& a, const UserStatus& b) { return a.uid < b.uid; });
 }
@@ -120,18 +130,12 @@ void name_cgroups(std::vector<StreamStatus>& streams) {
 }
 
 void read_streams(Status& status) {
-    const Fd map(open_map("pp_streamers"));
-    uint64_t key = 0, next = 0, *previous = nullptr;
-    while (map >= 0 && bpf_map_get_next_key(map, previous, &next) == 0) {
-        key = next;
-        previous = &key;
-        pp_streamer streamer{};
-        if (bpf_map_lookup_elem(map, &key, &streamer) != 0 || streamer.size <= 0)
-            continue;
-        status.streams.push_back({key, "", static_cast<uint64_t>(streamer.size),
-                                  static_cast<uint64_t>(std::max<int64_t>(0, streamer.kept)),
-                                  static_cast<double>(streamer.share) / PP_BLOCK_PAGES});
-    }
+    for_each_in<uint64_t, pp_streamer>("pp_streamers", [&](uint64_t cgroup, const pp_streamer& streamer) {
+        if (streamer.size > 0)
+            status.streams.push_back({cgroup, "", static_cast<uint64_t>(streamer.size),
+                                      static_cast<uint64_t>(std::max<int64_t>(0, streamer.kept)),
+                                      static_cast<double>(streamer.share) / PP_BLOCK_PAGES});
+    });
     std::sort(status.streams.begin(), status.streams.end(),
               [](const StreamStatus& a, const StreamStatus& b) { return a.cgroup_id < b.cgroup_id; });
     name_cgroups(status.streams);
@@ -182,22 +186,16 @@ ProcessStatus describe(uint64_t mm, const Table& table, uint32_t slots, int stat
 
 /// The tables in force: a small one until it is grown, as the programs find them
 /// (pp_table_of() in engine.bpf.h). Small ones are to be read first: a large one beside one
-/// that is in force has yet to be filled. A key may come twice, if the one before it goes.
+/// that is in force has yet to be filled.
 template <typename Table>
 void read_tables(Status& status, const char* name, uint32_t slots, int states) {
-    const Fd map(open_map(name));
     std::set<uint64_t> have;
     for (const auto& process : status.processes)
         have.insert(process.mm);
-    const auto table = std::make_unique<Table>();
-    uint64_t key = 0, *previous = nullptr, next;
-    while (map >= 0 && bpf_map_get_next_key(map, previous, &next) == 0) {
-        key = next;
-        previous = &key;
-        if (bpf_map_lookup_elem(map, &key, table.get()) == 0 &&
-            !(table->head.flags & PP_TABLE_GROWN) && have.insert(key).second)
-            status.processes.push_back(describe(key, *table, slots, states));
-    }
+    for_each_in<uint64_t, Table>(name, [&](uint64_t mm, const Table& table) {
+        if (!(table.head.flags & PP_TABLE_GROWN) && have.insert(mm).second)
+            status.processes.push_back(describe(mm, table, slots, states));
+    });
 }
 
 } // namespace
