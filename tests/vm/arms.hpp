@@ -55,8 +55,9 @@ struct Bench {
 
 /// Fills what pp-bench itself tells, from its output.
 Bench read_bench(const Ended& ended);
-/// Throws unless the program ended well and the shim had nothing to complain of.
-void expect_undisturbed(const Ended& ended);
+/// Throws unless the program ended well and the shim had nothing to complain of, but for what
+/// begins with `may_say`.
+void expect_undisturbed(const Ended& ended, const std::string& may_say = "");
 
 Bench run_bench(const std::string& config, const Argv& settings, const Arm& arm);
 /// The same, once per process for the same arguments: the default that several tests need.

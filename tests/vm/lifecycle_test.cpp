@@ -114,7 +114,11 @@ TEST(Lifecycle, AStormOfForksAndKillsLeavesNothingBehind) {
                              {},
                              cgroup.path()},
                             full() ? 1200s : 300s);
-    expect_undisturbed(ended);
+    // The shim waits half a second for a thread that forks; a debugging kernel takes longer for one.
+    expect_undisturbed(ended,
+                       debugging_kernel()
+                           ? "another thread has been in a call of this library, or in a fork"
+                           : "");
     EXPECT_EQ(ended.out, "killed " + std::to_string(forks) + " wrong 0\n");
     const Json after = pagepatrol_ctl::status();
     const auto came = [&](const char* counter) {
