@@ -10,5 +10,10 @@ for policy in '' data; do
     check "stress, ${policy:-no policy}" 'wrong 0' \
         "$(preloaded "${policy:+$scratch/$policy.toml}" "$STRESS" "$scratch/data" 2>"$scratch/stderr")"
 done
-check 'one line in all, children included' 1 "$(wc -l <"$scratch/stderr")"
+check 'nothing is said twice, children included' '' "$(sort "$scratch/stderr" | uniq -d)"
+# The shim waits half a second for a thread that forks; a debugging kernel takes longer for one.
+if [ "${PAGEPATROL_TEST_SLOW:-1}" -gt 2 ]; then
+    sed -i '/another thread has been in a call of this library, or in a fork/d' "$scratch/stderr"
+fi
+check 'that nothing is loaded, and nothing else' 1 "$(wc -l <"$scratch/stderr")"
 finish
