@@ -193,7 +193,7 @@ void read_tables(Status& status, const char* name, uint32_t slots, int states) {
     for (const auto& process : status.processes)
         have.insert(process.mm);
     for_each_in<uint64_t, Table>(name, [&](uint64_t mm, const Table& table) {
-        if (!(table.head.flags & PP_TABLE_GROWN) && have.insert(mm).second)
+        if (!(table.head.flags & PP_TABLE_GROWN) && !have.contains(mm))
             status.processes.push_back(describe(mm, table, slots, states));
     });
 }

@@ -17,8 +17,7 @@ def plain(text):
 
 
 def span(summary, decimals):
-    middle, low, high = (plain(number(value, decimals)) for value in (summary.median, summary.low, summary.high))
-    return middle if low == high else f"{middle} ({low} to {high})"
+    return plain(names.spread(summary, decimals, "{} ({} to {})"))
 
 
 def value(one, name):
@@ -43,14 +42,14 @@ def on_both(texts):
 
 
 def compared(one, key):
-    metric, unlimited = one["primary"], ("default", "pagepatrol", "unlimited")
+    metric, no_alternative = one["primary"], ("default", "pagepatrol", "unlimited")
     base = results.better_default(one, metric)
     ours = [f"pagepatrol/{lru}" for lru in targets.LRUS]
     ratios = [results.ratio(one, name, base, metric["key"]) if base else None for name in ours]
     return key | {
         "measure": f"{metric['title']}, {metric['unit']}",
         "default": with_arm(one, base),
-        "next best": with_arm(one, results.best(one, metric, lambda arm: arm["method"] not in unlimited)),
+        "next best": with_arm(one, results.best(one, metric, lambda arm: arm["method"] not in no_alternative)),
         "PagePatrol": on_both(value(one, name) for name in ours),
         "times the default": on_both(ratio and span(ratio, 2) for ratio in ratios),
         "no limit": value(one, targets.UNLIMITED),
@@ -59,11 +58,9 @@ def compared(one, key):
 
 
 def judged(one, verdict, key):
-    sign = "at least" if verdict["at_least"] else "at most"
-    measured = results.stats.Summary(verdict["value"], verdict["low"], verdict["high"], 0)
     return key | {
-        "LRU": names.LRU[verdict["lru"]], "what": verdict["what"], "target": f"{sign} {verdict['bound']:g}",
-        "measured": span(measured, 3), "no limit": verdicts.possible(verdict),
+        "LRU": names.LRU[verdict["lru"]], "what": verdict["what"], "target": verdicts.bound(verdict),
+        "measured": span(verdicts.measured(verdict), 3), "no limit": verdicts.possible(verdict),
         "verdict": verdicts.outcome(verdict), "commit": one["commit"]}
 
 

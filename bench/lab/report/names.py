@@ -50,7 +50,7 @@ def several_kernels(found):
     return len({one["machine"]["kernel"] for one in found["comparisons"]}) > 1
 
 
-def spread(summary, decimals):
-    """The median, below it the range of the repetitions if there is one. HTML."""
+def spread(summary, decimals, form="{}<small>{} to {}</small>"):
+    """The median, below it the range of the repetitions if there is one. HTML, unless by another `form`."""
     middle, low, high = (number(value, decimals) for value in (summary.median, summary.low, summary.high))
-    return middle if low == high else f"{middle}<small>{low} to {high}</small>"
+    return middle if low == high else form.format(middle, low, high)

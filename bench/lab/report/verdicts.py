@@ -24,6 +24,14 @@ def possible(verdict):
     return f"{verdict['possible']:.3f}" if verdict["possible"] else "-"
 
 
+def bound(verdict):
+    return f"{'at least' if verdict['at_least'] else 'at most'} {verdict['bound']:g}"
+
+
+def measured(verdict):
+    return Summary(verdict["value"], verdict["low"], verdict["high"], 0)
+
+
 def place(one, several):
     """The cells that say what it is about."""
     workload, disk, kernel = results.key(one)
@@ -44,10 +52,9 @@ def where_time_went(one, verdict):
 
 def row(one, verdict, several):
     sign = "≥" if verdict["at_least"] else "≤"
-    measured = names.spread(Summary(verdict["value"], verdict["low"], verdict["high"], 0), 3)
     cells = "".join(f"<td>{escape(text)}</td>" for text in (*place(one, several), names.LRU[verdict["lru"]]))
     return (f'<tr class="{"met" if verdict["met"] else "missed"}">{cells}<td class="what">'
-            f'{escape(verdict["what"])}</td><td>{sign} {verdict["bound"]:g}</td><td>{measured}</td>'
+            f'{escape(verdict["what"])}</td><td>{sign} {verdict["bound"]:g}</td><td>{names.spread(measured(verdict), 3)}</td>'
             f'<td>{possible(verdict)}</td><td class="verdict">{outcome(verdict)}</td>'
             f'<td class="what">{where_time_went(one, verdict)}</td></tr>')
 
@@ -78,11 +85,10 @@ def html(found):
 
 
 def line(one, verdict, several):
-    sign = "at least" if verdict["at_least"] else "at most"
     spread = f", {verdict['low']:.3f} to {verdict['high']:.3f}" if verdict["low"] != verdict["high"] else ""
     unlimited = f" ({possible(verdict)} without a limit)" if verdict["possible"] else ""
     said = outcome(verdict).replace("missed", "MISSED")
-    return (f"{said:6} {verdict['value']:6.3f}{spread} ({sign} {verdict['bound']:g})  "
+    return (f"{said:6} {verdict['value']:6.3f}{spread} ({bound(verdict)})  "
             f"{', '.join((*place(one, several), verdict['lru']))}: {verdict['what']}{unlimited}")
 
 
