@@ -63,7 +63,7 @@ const volatile __u32 cfg_max_tables_per_user = 1024;
 const volatile __u64 cfg_max_kept_pages_per_user = 0;
 /* Share of its memory limit that a process may keep, in per cent. */
 const volatile __u32 cfg_keep_percent = 75;
-/* Pages that count as "no room": a stream starts to drop when fewer are left. */
+/* Pages that count as "no room": a stream starts to drop when fewer are left; see stream_margin(). */
 const volatile __u32 cfg_margin_pages = 256;
 /* Pages behind the reader that stay: it may still be at them (fault-around). */
 const volatile __u32 cfg_lag_pages = 64;

@@ -24,6 +24,7 @@ extern int bpf_pp_readahead(u64 start, u64 end) __ksym;
 extern int bpf_pp_prefetch(u64 start, u64 end) __ksym;
 extern int bpf_pp_set_readahead(u64 start, u64 end, u32 pages) __ksym;
 extern s64 bpf_pp_memory_left(u32 margin) __ksym;
+extern u64 bpf_pp_limit_hits(void) __ksym;
 extern u64 bpf_pp_memory_limit(void) __ksym;
 /* only there where PP_ANSWER_IGNORE makes a difference: built into the kernel */
 extern int bpf_pp_can_ignore(void) __ksym __weak;

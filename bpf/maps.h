@@ -144,6 +144,8 @@ struct pp_streamer {
 	__u64 passed; /* pages that came by, read or found in the cache */
 	__u64 swept;  /* passed when files that do not come by any more were last forgotten */
 	__u64 swept_at; /* ... and when that was; ns */
+	__u64 hits;   /* how often a limit was reached until the last look */
+	__s64 tight;  /* pages that the margin is larger for that, in 1/PP_BLOCK_PAGES */
 	__u32 share;  /* pages of a block that are left in the cache */
 	__u32 pad;
 };

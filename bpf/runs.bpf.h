@@ -54,7 +54,6 @@ __attribute__((noinline)) int pp_run_release(struct pp_range_state *state, u32 a
 					     u64 start, u64 end)
 {
 	struct release r = { .state = state, .start = start, .end = end };
-	u32 margin;
 
 	if (!state || start >= end)
 		return 0;
@@ -62,11 +61,7 @@ __attribute__((noinline)) int pp_run_release(struct pp_range_state *state, u32 a
 		pp_queued(state, bpf_pp_deactivate(start, end), PP_STAT_DEACTIVATED, end - start);
 		return 0;
 	}
-	margin = pp_margin(state);
-	/* a share is worked out for the margin: what is left moves around that */
-	if (state->share < PP_BLOCK_PAGES)
-		margin /= 2;
-	r.room = bpf_pp_memory_left(margin) > 0;
+	r.room = stream_has_room(state, end - start);
 	if (state->share < PP_BLOCK_PAGES)
 		bpf_loop((end - start) / PP_BLOCK + 2, release_block, &r, 0);
 	else if (r.room)

@@ -30,6 +30,10 @@
 #define SHARE_FOLIO (PP_BLOCK / 4)
 #define SHARE_MOST PP_BLOCK_PAGES
 
+/* By how much the margin grows when a limit was reached: what reclaim takes at least, or
+ * a cgroup is charged at once. */
+#define MARGIN_GROWS 64ull
+
 /* Files are gone through at most so often; ns. */
 #define SWEEP_AGAIN 100000000ull
 
@@ -51,6 +55,18 @@ static __always_inline struct pp_streamer *my_streamer(void)
 {
 	u64 cgroup = bpf_get_current_cgroup_id();
 
+	return bpf_map_lookup_elem(&pp_streamers, &cgroup);
+}
+
+static __always_inline struct pp_streamer *make_streamer(void)
+{
+	static const struct pp_streamer none = { .share = PP_BLOCK_PAGES };
+	u64 cgroup = bpf_get_current_cgroup_id();
+	struct pp_streamer *found = bpf_map_lookup_elem(&pp_streamers, &cgroup);
+
+	if (found)
+		return found;
+	bpf_map_update_elem(&pp_streamers, &cgroup, &none, BPF_NOEXIST);
 	return bpf_map_lookup_elem(&pp_streamers, &cgroup);
 }
 
@@ -99,15 +115,56 @@ static __always_inline u64 rest_of_block(const struct pp_range_state *state, u64
 	return (offset & -PP_BLOCK) + at_most(stays, PP_BLOCK);
 }
 
-/* Pages that count as "no room": what faults bring in, and that much again. */
-static __always_inline u32 pp_margin(const struct pp_range_state *state)
-{
-	return at_least(2 * state->most, cfg_margin_pages);
-}
-
 static __always_inline bool may_share(const struct pp_range_state *state)
 {
 	return state->folio <= SHARE_FOLIO && state->most <= SHARE_MOST;
+}
+
+/* --- how much room there must be --- */
+
+/*
+ * Pages that count as "no room" for a stream that is done with @pages: what faults bring
+ * in, and that much again; and more. All that is on its way from one look to the next must
+ * find room: else a limit is reached, and reclaim takes what streams have left, those
+ * pages first that come by again next. How much that is nobody knows: each thread that
+ * reads has its read-ahead, each CPU has charged some in advance. So the margin grows when
+ * a limit was reached since the last look, and shrinks slowly as pages go by.
+ */
+static __always_inline u32 stream_margin(struct pp_range_state *state, u64 pages)
+{
+	struct pp_streamer *streamer = make_streamer();
+	u64 hits = bpf_pp_limit_hits(), before, margin;
+
+	if (!state || !streamer)
+		return cfg_margin_pages;
+	margin = at_least(2 * state->most, cfg_margin_pages);
+	before = streamer->hits;
+	if (hits == before) {
+		if (streamer->tight > 0)
+			__sync_fetch_and_add(&streamer->tight, -(s64)pages);
+	/* not the first look; another thread may be at it; bpf_pp_memory_left() has a largest */
+	} else if (__sync_bool_compare_and_swap(&streamer->hits, before, hits) && before &&
+		   streamer->tight < (s64)((bpf_pp_memory_limit() >> 5) * PP_BLOCK_PAGES)) {
+		__sync_fetch_and_add(&streamer->tight,
+				     at_least(state->most, MARGIN_GROWS) * PP_BLOCK_PAGES);
+	}
+	if (streamer->tight > 0)
+		margin += (u64)streamer->tight / PP_BLOCK_PAGES;
+	return at_most(margin, ~0u);
+}
+
+/* May a stream leave so many bytes that it is done with? */
+__attribute__((noinline)) int stream_has_room(struct pp_range_state *state, u64 size)
+{
+	u32 margin;
+
+	if (!state)
+		return 0;
+	margin = stream_margin(state, pages_of(size));
+	/* a share is worked out for the margin: what is left moves around that */
+	if (state->share < PP_BLOCK_PAGES)
+		margin /= 2;
+	return bpf_pp_memory_left(margin) > 0;
 }
 
 /* --- how much there is --- */
@@ -163,7 +220,6 @@ __attribute__((noinline)) int stream_passed(u64 pages)
 /* A stream brought in [@start, @end) of its file. */
 __attribute__((noinline)) int stream_grows(struct pp_range_state *state, u64 start, u64 end)
 {
-	static const struct pp_streamer new_streamer = { .share = PP_BLOCK_PAGES };
 	struct pp_streamed new_file = { .start = start, .end = start, .reach = start,
 					.share = PP_BLOCK_PAGES };
 	struct pp_streamed_key key;
@@ -174,11 +230,7 @@ __attribute__((noinline)) int stream_grows(struct pp_range_state *state, u64 sta
 	if (!state || !may_share(state))
 		return 0;
 	key = file_key(state);
-	streamer = my_streamer();
-	if (!streamer) {
-		bpf_map_update_elem(&pp_streamers, &key.cgroup, &new_streamer, BPF_NOEXIST);
-		streamer = my_streamer();
-	}
+	streamer = make_streamer();
 	file = bpf_map_lookup_elem(&pp_streamed, &key);
 	if (!file) {
 		bpf_map_update_elem(&pp_streamed, &key, &new_file, BPF_NOEXIST);
@@ -252,7 +304,7 @@ __attribute__((noinline)) int stream_settle(struct pp_range_state *state)
 	streamer = my_streamer();
 	if (!streamer)
 		return 0;
-	fits = streamer->kept + bpf_pp_memory_left(pp_margin(state));
+	fits = streamer->kept + bpf_pp_memory_left(stream_margin(state, 0));
 	if (fits >= streamer->size || fits < cfg_share_pages)
 		state->share = PP_BLOCK_PAGES;
 	else
@@ -349,7 +401,7 @@ __attribute__((noinline)) int stream_enters(u64 mm, u32 id, u64 start)
 	struct pp_streamed *file;
 	u64 size;
 
-	if (!streamer)
+	if (!streamer || !streamer->size) /* none is known */
 		return 0;
 	if (bpf_find_vma(bpf_get_current_task_btf(), start, look_at_file, &found, 0))
 		return 0;

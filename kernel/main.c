@@ -205,6 +205,19 @@ __bpf_kfunc s64 bpf_pp_memory_left(u32 margin)
 }
 
 /**
+ * bpf_pp_limit_hits - how often was current at a limit?
+ *
+ * Counts the events max and high of memory.events.local, of the memory cgroup of
+ * current and its ancestors: each had reclaim take pages from it.
+ *
+ * Return: a number that grows while current stays in its cgroup
+ */
+__bpf_kfunc u64 bpf_pp_limit_hits(void)
+{
+	return pp_limit_hits();
+}
+
+/**
  * bpf_pp_memory_limit - how much memory may current use at most?
  *
  * Return: pages; the lowest memory.max or memory.high of its memory cgroup and
@@ -304,6 +317,7 @@ BTF_ID_FLAGS(func, bpf_pp_readahead)
 BTF_ID_FLAGS(func, bpf_pp_prefetch)
 BTF_ID_FLAGS(func, bpf_pp_set_readahead)
 BTF_ID_FLAGS(func, bpf_pp_memory_left)
+BTF_ID_FLAGS(func, bpf_pp_limit_hits)
 BTF_ID_FLAGS(func, bpf_pp_memory_limit)
 #ifndef MODULE
 BTF_ID_FLAGS(func, bpf_pp_can_ignore)

@@ -40,7 +40,27 @@ static long pp_memcg_left(unsigned long margin)
 }
 
 /*
- * The same of the machine, in that zone that has most: when no zone has room above
+ * How often reclaim had to run because a cgroup of current's was at its limit, or one
+ * above: for whoever is in there, who need not be current.
+ */
+u64 pp_limit_hits(void)
+{
+	struct mem_cgroup *memcg;
+	u64 hits = 0;
+
+	if (mem_cgroup_disabled())
+		return 0;
+	rcu_read_lock();
+	for (memcg = mem_cgroup_from_task(current); memcg;
+	     memcg = parent_mem_cgroup(memcg))
+		hits += atomic_long_read(&memcg->memory_events_local[MEMCG_MAX]) +
+			atomic_long_read(&memcg->memory_events_local[MEMCG_HIGH]);
+	rcu_read_unlock();
+	return hits;
+}
+
+/*
+ * What pp_memcg_left() is of the machine, in that zone that has most: when no zone has room above
  * its high watermark, kswapd is about to run.
  */
 static long pp_machine_left(unsigned long margin)

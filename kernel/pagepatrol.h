@@ -89,6 +89,7 @@ int pp_queue(struct pp_work work);
 /* --- memory.c: how much there is, and how much is left --- */
 
 long pp_memory_left(unsigned long margin);
+u64 pp_limit_hits(void);
 u64 pp_memory_limit(struct task_struct *task);
 
 #endif

@@ -34,8 +34,8 @@ Argv bench_command(const std::string& config, const Argv& settings) {
     return command;
 }
 
-Argv search_command(const std::string& path) {
-    return {"rg", "--mmap", "--no-config", "-c", "-a", "-j1", "wol", path};
+Argv search_command(const std::string& path, int threads) {
+    return {"rg", "--mmap", "--no-config", "-c", "-a", "-j" + std::to_string(threads), "wol", path};
 }
 
 Argv python(const std::string& driver, Argv arguments) {
@@ -117,15 +117,15 @@ const Bench& default_hot_and_scan() {
     return bench;
 }
 
-std::vector<std::uint64_t> run_searches(const std::string& path, int runs, const Arm& arm) {
+std::vector<Search> run_searches(const std::string& path, int threads, int runs, const Arm& arm) {
     cold_caches(arm);
     const MemoryCgroup cgroup(arm.limit);
-    std::vector<std::uint64_t> bytes;
+    std::vector<Search> searches;
     std::set<std::string> answers;
     for (int i = 0; i < runs; ++i) {
-        const std::uint64_t disk = disk_bytes_read();
-        const Ended ended = run({under(arm, search_command(path)), {}, cgroup.path()});
-        bytes.push_back(disk_bytes_read() - disk);
+        const std::uint64_t disk = disk_bytes_read(), hits = cgroup.limit_hits();
+        const Ended ended = run({under(arm, search_command(path, threads)), {}, cgroup.path()});
+        searches.push_back({disk_bytes_read() - disk, cgroup.limit_hits() - hits});
         expect_undisturbed(ended);
         std::multiset<std::string> lines; // the order of files is rg's own affair
         for (std::size_t at = 0, end; (end = ended.out.find('\n', at)) != std::string::npos;
@@ -138,7 +138,7 @@ std::vector<std::uint64_t> run_searches(const std::string& path, int runs, const
     }
     if (answers.size() != 1)
         throw std::runtime_error("rg found different things in the same data");
-    return bytes;
+    return searches;
 }
 
 void report(const std::string& name, double value) {

@@ -30,7 +30,7 @@ Argv under(const Arm& arm, Argv command);
 /// pp-bench with a config of bench/configs (or a path), its JSON on stdout.
 Argv bench_command(const std::string& config, const Argv& settings = {});
 /// rg --mmap counting in `path`.
-Argv search_command(const std::string& path);
+Argv search_command(const std::string& path, int threads = 1);
 /// A driver of tests/vm/programs.
 Argv python(const std::string& driver, Argv arguments = {});
 
@@ -65,8 +65,11 @@ const Bench& default_hot_and_scan();
 /// Arguments of the hot-and-scan that all tests compare.
 extern const Argv hot_and_scan_settings;
 
-/// Bytes that the disk read in each of `runs` searches, one process after another.
-std::vector<std::uint64_t> run_searches(const std::string& path, int runs, const Arm& arm);
+struct Search {
+    std::uint64_t disk_bytes, limit_hits;
+};
+/// Searches by `threads` threads, one process after another.
+std::vector<Search> run_searches(const std::string& path, int threads, int runs, const Arm& arm);
 
 /// On stdout and in the test's report.
 void report(const std::string& name, double value);

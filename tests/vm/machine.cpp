@@ -71,13 +71,13 @@ MemoryCgroup::~MemoryCgroup() {
     }
 }
 
-std::uint64_t MemoryCgroup::oom_kills() const {
+std::uint64_t MemoryCgroup::event(const std::string& name) const {
     std::istringstream events(read_file(path_ + "/memory.events"));
-    std::string name;
-    for (std::uint64_t value; events >> name >> value;)
-        if (name == "oom_kill")
+    std::string found;
+    for (std::uint64_t value; events >> found >> value;)
+        if (found == name)
             return value;
-    throw std::runtime_error(path_ + "/memory.events: no oom_kill");
+    throw std::runtime_error(path_ + "/memory.events: no " + name);
 }
 
 // --- files ---

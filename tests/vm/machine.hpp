@@ -33,9 +33,12 @@ class MemoryCgroup {
     MemoryCgroup& operator=(const MemoryCgroup&) = delete;
 
     const std::string& path() const { return path_; }
-    std::uint64_t oom_kills() const;
+    std::uint64_t oom_kills() const { return event("oom_kill"); }
+    std::uint64_t limit_hits() const { return event("max"); }
 
   private:
+    std::uint64_t event(const std::string& name) const;
+
     std::string path_;
 };
 
