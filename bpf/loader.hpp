@@ -67,6 +67,7 @@ struct StreamStatus {
     std::string cgroup;               ///< its path; empty: it is gone
     uint64_t read_pages, left_pages;  ///< of its files; left in the cache, at most
     double share;                     ///< of each block that is left; 1: all of it
+    uint64_t margin_grown_pages;      ///< by how much Limits::margin_pages has grown
 };
 
 /// The administrator's limits, see LoadOptions.

@@ -112,7 +112,7 @@ struct pp_attach {
 /*
  * What streams leave in the cache is the beginning of each block of a file, see
  * share.bpf.h. Files and cgroups are forgotten, the least recently used first: that
- * costs an even share, nothing else.
+ * costs an even share, or a margin that has to be found again, nothing else.
  */
 #define PP_BLOCK (1ull << 20)
 #define PP_BLOCK_PAGES ((__u32)(PP_BLOCK >> 12))
@@ -144,8 +144,8 @@ struct pp_streamer {
 	__u64 passed; /* pages that came by, read or found in the cache */
 	__u64 swept;  /* passed when files that do not come by any more were last forgotten */
 	__u64 swept_at; /* ... and when that was; ns */
-	__u64 hits;   /* how often a limit was reached until the last look */
-	__s64 tight;  /* pages that the margin is larger for that, in 1/PP_BLOCK_PAGES */
+	__u64 hits;   /* bpf_pp_limit_hits() at the last look */
+	__s64 tight;  /* how much the margin has grown; 1/PP_BLOCK_PAGES of a page */
 	__u32 share;  /* pages of a block that are left in the cache */
 	__u32 pad;
 };

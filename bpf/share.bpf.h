@@ -67,7 +67,10 @@ static __always_inline struct pp_streamer *make_streamer(void)
 	if (found)
 		return found;
 	bpf_map_update_elem(&pp_streamers, &cgroup, &none, BPF_NOEXIST);
-	return bpf_map_lookup_elem(&pp_streamers, &cgroup);
+	found = bpf_map_lookup_elem(&pp_streamers, &cgroup);
+	if (found)
+		found->hits = bpf_pp_limit_hits();
+	return found;
 }
 
 static __always_inline struct pp_streamed_key file_key(const struct pp_range_state *state)
@@ -128,35 +131,37 @@ static __always_inline bool may_share(const struct pp_range_state *state)
  * find room: else a limit is reached, and reclaim takes what streams have left, those
  * pages first that come by again next. How much that is nobody knows: each thread that
  * reads has its read-ahead, each CPU has charged some in advance. So the margin grows when
- * a limit was reached since the last look, and shrinks slowly as pages go by.
+ * a limit was reached since the last look, and shrinks slowly as pages are released. It
+ * does not grow beyond what bpf_pp_memory_left() takes of a limit.
  */
-static __always_inline u32 stream_margin(struct pp_range_state *state, u64 pages)
+static __always_inline u64 stream_margin(struct pp_range_state *state, u64 pages)
 {
 	struct pp_streamer *streamer = make_streamer();
-	u64 hits = bpf_pp_limit_hits(), before, margin;
+	u64 margin, before, hits;
+	s64 tight;
 
 	if (!state || !streamer)
 		return cfg_margin_pages;
-	margin = at_least(2 * state->most, cfg_margin_pages);
-	before = streamer->hits;
+	tight = *(volatile s64 *)&streamer->tight;
+	margin = at_least(2 * state->most, cfg_margin_pages) +
+		 (tight > 0 ? (u64)tight / PP_BLOCK_PAGES : 0);
+	before = streamer->hits; /* read before the number that it is compared with */
+	hits = bpf_pp_limit_hits();
 	if (hits == before) {
-		if (streamer->tight > 0)
-			__sync_fetch_and_add(&streamer->tight, -(s64)pages);
-	/* not the first look; another thread may be at it; bpf_pp_memory_left() has a largest */
-	} else if (__sync_bool_compare_and_swap(&streamer->hits, before, hits) && before &&
-		   streamer->tight < (s64)((bpf_pp_memory_limit() >> 5) * PP_BLOCK_PAGES)) {
+		if (tight > 0)
+			__sync_fetch_and_add(&streamer->tight, -(s64)at_most(pages, tight));
+	} else if (__sync_bool_compare_and_swap(&streamer->hits, before, hits) &&
+		   margin < bpf_pp_memory_limit() >> 5) {
 		__sync_fetch_and_add(&streamer->tight,
 				     at_least(state->most, MARGIN_GROWS) * PP_BLOCK_PAGES);
 	}
-	if (streamer->tight > 0)
-		margin += (u64)streamer->tight / PP_BLOCK_PAGES;
 	return at_most(margin, ~0u);
 }
 
 /* May a stream leave so many bytes that it is done with? */
 __attribute__((noinline)) int stream_has_room(struct pp_range_state *state, u64 size)
 {
-	u32 margin;
+	u64 margin;
 
 	if (!state)
 		return 0;

@@ -134,7 +134,9 @@ void read_streams(Status& status) {
         if (streamer.size > 0)
             status.streams.push_back({cgroup, "", static_cast<uint64_t>(streamer.size),
                                       static_cast<uint64_t>(std::max<int64_t>(0, streamer.kept)),
-                                      static_cast<double>(streamer.share) / PP_BLOCK_PAGES});
+                                      static_cast<double>(streamer.share) / PP_BLOCK_PAGES,
+                                      static_cast<uint64_t>(std::max<int64_t>(0, streamer.tight)) /
+                                          PP_BLOCK_PAGES});
     });
     std::sort(status.streams.begin(), status.streams.end(),
               [](const StreamStatus& a, const StreamStatus& b) { return a.cgroup_id < b.cgroup_id; });

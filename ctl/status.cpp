@@ -85,10 +85,12 @@ void print_json(const Status& now) {
     for (size_t i = 0; i < now.streams.size(); ++i) {
         const StreamStatus& stream = now.streams[i];
         std::printf("%s{\"cgroup_id\": %" PRIu64 ", \"cgroup\": %s, \"read_bytes\": %" PRIu64
-                    ", \"left_bytes\": %" PRIu64 ", \"share\": %.4f}",
+                    ", \"left_bytes\": %" PRIu64
+                    ", \"share\": %.4f, \"margin_grown_pages\": %" PRIu64 "}",
                     i ? ", " : "", stream.cgroup_id,
                     stream.cgroup.empty() ? "null" : quoted(stream.cgroup).c_str(),
-                    stream.read_pages * 4096, stream.left_pages * 4096, stream.share);
+                    stream.read_pages * 4096, stream.left_pages * 4096, stream.share,
+                    stream.margin_grown_pages);
     }
     std::printf("],\n \"totals\": %s,\n \"processes\": [",
                 counters_json(now.totals, PP_NR_STATS).c_str());
@@ -165,6 +167,8 @@ void print_text(const Status& now) {
                     mebibytes(stream.read_pages).c_str(), mebibytes(stream.left_pages).c_str());
         if (stream.share < 1)
             std::printf(": %.0f %% of each part", 100 * stream.share);
+        if (stream.margin_grown_pages)
+            std::printf("; margin grown by %" PRIu64 " pages", stream.margin_grown_pages);
     }
     std::printf("\nprocesses: %zu\n", now.processes.size());
     for (const ProcessStatus& process : now.processes) {

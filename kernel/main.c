@@ -205,12 +205,12 @@ __bpf_kfunc s64 bpf_pp_memory_left(u32 margin)
 }
 
 /**
- * bpf_pp_limit_hits - how often was current at a limit?
+ * bpf_pp_limit_hits - how often was a memory limit of current's reached?
  *
- * Counts the events max and high of memory.events.local, of the memory cgroup of
- * current and its ancestors: each had reclaim take pages from it.
+ * The sum of the events max and high of memory.events.local, of the memory cgroup of
+ * current and its ancestors, as far as these are of cgroup v2.
  *
- * Return: a number that grows while current stays in its cgroup
+ * Return: a number that is another one if that happened since
  */
 __bpf_kfunc u64 bpf_pp_limit_hits(void)
 {

@@ -40,15 +40,15 @@ static long pp_memcg_left(unsigned long margin)
 }
 
 /*
- * How often reclaim had to run because a cgroup of current's was at its limit, or one
- * above: for whoever is in there, who need not be current.
+ * How often current's cgroup and those above were at a limit, by whomever that was
+ * reached. Of cgroup v2 only, whose events these are.
  */
 u64 pp_limit_hits(void)
 {
 	struct mem_cgroup *memcg;
 	u64 hits = 0;
 
-	if (mem_cgroup_disabled())
+	if (mem_cgroup_disabled() || !cgroup_subsys_on_dfl(memory_cgrp_subsys))
 		return 0;
 	rcu_read_lock();
 	for (memcg = mem_cgroup_from_task(current); memcg;
@@ -60,8 +60,8 @@ u64 pp_limit_hits(void)
 }
 
 /*
- * What pp_memcg_left() is of the machine, in that zone that has most: when no zone has room above
- * its high watermark, kswapd is about to run.
+ * What pp_memcg_left() is of cgroups, of the machine: in that zone that has most. When
+ * no zone has room above its high watermark, kswapd is about to run.
  */
 static long pp_machine_left(unsigned long margin)
 {

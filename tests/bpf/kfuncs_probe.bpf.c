@@ -12,6 +12,12 @@ int success_fault_entry(void *ctx)
 	return bpf_pp_drop(0, PAGE_SIZE) & 0;
 }
 
+SEC("fentry/filemap_fault")
+int success_fault_looks(void *ctx)
+{
+	return (bpf_pp_memory_left(0) | bpf_pp_limit_hits() | bpf_pp_memory_limit()) & 0;
+}
+
 SEC("fexit/filemap_fault")
 int success_fault_exit(void *ctx)
 {

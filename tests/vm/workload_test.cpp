@@ -76,17 +76,19 @@ TEST(Workload, SearchInManyFilesReadsOnlyWhatDidNotFit) {
     search_repeatedly(Data::need_many(Data::scan));
 }
 
-/// Two readers at once need more room than one: they find out how much, and reclaim, which
-/// would take what they leave in the cache, is not called on from then on.
+/// Two readers at once need more room than one: they find out how much, and from then on
+/// hardly ever call on reclaim, which would take what they have left in the cache.
 TEST(Workload, SearchByTwoThreadsFindsItsMargin) {
     const std::string path = Data::need_many(Data::scan);
     const std::vector<Search> searches = run_searches(path, 2, 4, {"ripgrep.toml", search_limit});
-    for (const Search& search : searches)
-        report("limit_hits", static_cast<double>(search.limit_hits));
+    for (std::size_t i = 0; i < searches.size(); ++i)
+        report("limit_hits_in_run_" + std::to_string(i + 1),
+               static_cast<double>(searches[i].limit_hits));
     report("stream_later_run_share", later_run_share(searches));
-    EXPECT_LE(later_run_share(searches), 0.31);
+    EXPECT_GT(searches[0].limit_hits, 0u) << "the test shows nothing";
     EXPECT_LE(searches[2].limit_hits, 20u);
     EXPECT_LE(searches[3].limit_hits, 20u);
+    EXPECT_LE(later_run_share(searches), 0.31);
 }
 
 TEST(Workload, HotAndScan) {
