@@ -367,15 +367,28 @@ class Profile(unittest.TestCase):
         with unittest.mock.patch.dict("os.environ", SAMPLES=samples):
             found = self.watch(self.RECORD + """
                 [ "$order" = enable ] || exit 3
-                trap 'exit 0' INT
                 echo ack >&"${BASH_REMATCH[2]}"
-                while :; do sleep 0.05; done""")
+                read -r order <&"${BASH_REMATCH[1]}"
+                [ "$order" = stop ] || exit 4""")
         self.assertEqual(found["samples"], len(self.LINES))
+
+    def test_the_perf_of_this_machine(self):
+        """What stands in for it above says nothing about it."""
+        looks = ["perf", "record", "-q", "-a", "-e", "cpu-clock", "-o", "/dev/null", "--", "true"]
+        if profile.refuses() or subprocess.run(looks, capture_output=True, check=False).returncode:
+            self.skipTest("perf is not there, or may not look at the whole machine")
+        profiler = profile.Profiler()
+        with profiler.watching():
+            subprocess.run(["sh", "-c", "i=0; while [ $i -lt 100000 ]; do i=$((i + 1)); done"], check=True)
+        found = profiler.result()
+        self.assertGreater(found["samples"], 0)
+        self.assertIn("programs", {each["group"] for each in found["where"]})
 
     def test_a_perf_that_does_not_do_it(self):
         breaks = """echo ack >&"${BASH_REMATCH[2]}"; echo full >&2; exit 1"""
         for perf, said in (("echo no >&2; exit 1", "does not begin: no"),
-                           ("trap '' INT" + self.RECORD + breaks, "record: full")):
+                           (self.RECORD + breaks, "record ended with 1: full"),
+                           (self.RECORD + breaks.replace("echo full >&2; ", ""), "with 1: it said nothing")):
             with self.assertRaisesRegex(profile.NoProfile, said):
                 self.watch(perf)
 

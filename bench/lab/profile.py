@@ -6,7 +6,6 @@ import os
 import re
 import select
 import shutil
-import signal
 import subprocess
 import tempfile
 from collections import Counter
@@ -81,16 +80,18 @@ class Profiler:
         with tempfile.TemporaryDirectory(prefix="pagepatrol-profile.") as folder:
             self.file = Path(folder) / "perf.data"
             try:
-                self.start()
-                yield
-                self.stop()
+                with self.started() as told:
+                    yield
+                    self.stop(told)
             finally:
                 if self.process and self.process.poll() is None:
                     self.process.kill()
                     self.process.wait()
 
-    def start(self):
-        """Returns when perf looks."""
+    @contextlib.contextmanager
+    def started(self):
+        """Is entered when perf looks. What perf is told by stays open until it has ended: perf 6.1
+        fails at the end if it was closed."""
         theirs, orders = os.pipe()
         answers, answer = os.pipe()
         try:
@@ -102,23 +103,24 @@ class Profiler:
         finally:
             os.close(theirs)
             os.close(answer)
-        # a perf that has ended already is found out below
-        with os.fdopen(orders, "wb", buffering=0) as order, os.fdopen(answers) as answered, \
-                contextlib.suppress(BrokenPipeError):
-            order.write(b"enable\n")
-            if select.select([answered], [], [], PATIENCE)[0] and answered.readline().startswith("ack"):
-                return
-        self.process.kill()
-        raise NoProfile(f"perf record does not begin: {self.process.communicate()[1].strip()}")
+        with os.fdopen(orders, "wb", buffering=0) as told, os.fdopen(answers) as answered:
+            # a perf that has ended already is found out below
+            with contextlib.suppress(BrokenPipeError):
+                told.write(b"enable\n")
+            if not select.select([answered], [], [], PATIENCE)[0] or not answered.readline().startswith("ack"):
+                self.process.kill()
+                raise NoProfile(f"perf record does not begin: {self.process.communicate()[1].strip()}")
+            yield told
 
-    def stop(self):
-        self.process.send_signal(signal.SIGINT)
+    def stop(self, told):
+        with contextlib.suppress(BrokenPipeError):
+            told.write(b"stop\n")
         try:
             said = self.process.communicate(timeout=PATIENCE)[1]
         except subprocess.TimeoutExpired as expired:
             raise NoProfile(f"perf record does not end within {PATIENCE} s") from expired
-        if self.process.returncode not in (0, -signal.SIGINT):
-            raise NoProfile(f"perf record: {said.strip()}")
+        if self.process.returncode:
+            raise NoProfile(f"perf record ended with {self.process.returncode}: {said.strip() or 'it said nothing'}")
         self.lines = self.read()
 
     def read(self):
