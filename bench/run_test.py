@@ -72,6 +72,16 @@ class Run(unittest.TestCase):
         self.compare_all()
         self.assertEqual(FakeVm.disks, ["none", "none"])
 
+    def test_workloads_by_pattern(self):
+        def only(names):
+            with unittest.mock.patch.object(sys, "argv", ["run", "--only", names]):
+                return bench_run.arguments().only
+        self.assertEqual(only("search-*,model"), ["search-tree", "search-large", "model"])
+        self.assertEqual(only("*"), list(bench_run.plan.WORKLOADS))
+        said = io.StringIO()
+        with contextlib.redirect_stderr(said), self.assertRaises(SystemExit):
+            only("model,ycbs-*")
+        self.assertIn("--only: 'ycbs-*' is not one of search-tree, ", said.getvalue())
 
     def test_the_guest_says_why_it_failed(self):
         self.options.only, self.options.disk = ["backup"], "none"
