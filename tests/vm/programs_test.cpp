@@ -254,10 +254,10 @@ TEST(Programs, Graph) {
     const std::string graph = folder + "/graph";
     fs::create_directories(folder);
     if (!fs::exists(graph))
-        must_run({{built("bench/make-file"), graph, "--graph", "500000", "--sorted"}});
+        must_run({{built("bench/make-file"), graph, "--graph", "250000", "--sorted"}});
     const Argv settings = {"dir=" + folder, "files.graph.advice=none"};
     both_arms("graph.toml", visible, [&](const std::string& policy) {
-        const Bench bench = run_bench("graph-walk.toml", settings, {policy, kv_limit});
+        const Bench bench = run_bench("graph-walk.toml", settings, {policy, 10 * MiB});
         EXPECT_EQ(bench.oom_kills, 0u);
         return Result{bench.checksums.at(0), bench.disk_bytes, bench.major_faults, bench.counters};
     });
