@@ -62,7 +62,7 @@ static __always_inline struct pp_streamer *make_streamer(void)
 {
 	static const struct pp_streamer none = { .share = PP_BLOCK_PAGES };
 	u64 cgroup = bpf_get_current_cgroup_id();
-	struct pp_streamer *found = bpf_map_lookup_elem(&pp_streamers, &cgroup);
+	struct pp_streamer *found = my_streamer();
 
 	if (found)
 		return found;

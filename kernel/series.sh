@@ -102,6 +102,8 @@ add_own_sources() {
 		mkdir -p "$series_repo/include/pagepatrol"
 		cp "$pp_repo/include/pagepatrol/abi.h" "$series_repo/include/pagepatrol/abi.h"
 	fi
+	# their place in MAINTAINERS comes with them, behind that of the header
+	[ ! -f "$series_repo/MAINTAINERS" ] || sed -i 's|^F:\tinclude/linux/pagepatrol\.h$|&\nF:\tmm/pagepatrol/|' "$series_repo/MAINTAINERS"
 	[ -f "$patches_dir/sources.message" ] || die "no $patches_dir/sources.message" "it is the commit message of the step @sources"
 	author=$(own_git log -1 --format='%an <%ae>')
 	own_git add -A >/dev/null && own_git commit -q --author "$author" --date "$(own_git log -1 --format=%aI)" -F "$patches_dir/sources.message"

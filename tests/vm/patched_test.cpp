@@ -36,5 +36,25 @@ TEST_F(Patched, KeptInSpiteOfRandomAdviceBehindTheShim) {
     EXPECT_EQ(pinned.hot_major_faults, 0u);
 }
 
+/// Else a program that unmaps and touches again and again would use up what reclaim may keep.
+TEST_F(Patched, UnmappingAKeptPageIsNoQuestion) {
+    const Arm arm{"hot-only.toml", ample_limit};
+    const std::string hot = Data::need("hot");
+    cold_caches(arm);
+    const MemoryCgroup cgroup(arm.limit);
+    Child child({under(arm, {built("tests/vm/hold"), hot}), {}, cgroup.path()});
+    child.ask("touch");
+    const Json before = pagepatrol_ctl::status();
+    for (int i = 0; i < 3; ++i) {
+        child.ask("unmap");
+        EXPECT_EQ(child.ask("touch"), "0") << "the pages are not cached";
+    }
+    const Json after = pagepatrol_ctl::status();
+    for (const char* counter : {"asked", "kept", "valve"})
+        EXPECT_EQ(pagepatrol_ctl::total(after, counter), pagepatrol_ctl::total(before, counter))
+            << counter;
+    expect_undisturbed(child.wait());
+}
+
 } // namespace
 } // namespace vmtest
