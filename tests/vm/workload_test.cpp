@@ -59,11 +59,21 @@ double later_run_share(const std::vector<Search>& searches) {
     return static_cast<double>(most) / static_cast<double>(Data::scan);
 }
 
+void report_each(const std::vector<Search>& searches) {
+    for (std::size_t i = 0; i < searches.size(); ++i) {
+        const std::string run = "run_" + std::to_string(i + 1);
+        report(run + "_MiB_read", static_cast<double>(searches[i].disk_bytes) / MiB);
+        report(run + "_limit_hits", static_cast<double>(searches[i].limit_hits));
+    }
+}
+
 void search_repeatedly(const std::string& path) {
     const double by_default = later_run_share(run_searches(path, 1, 2, {"", search_limit}));
-    const double stream = later_run_share(run_searches(path, 1, 5, {"ripgrep.toml", search_limit}));
+    const std::vector<Search> searches = run_searches(path, 1, 5, {"ripgrep.toml", search_limit});
+    const double stream = later_run_share(searches);
     report("default_later_run_share", by_default);
     report("stream_later_run_share", stream);
+    report_each(searches);
     EXPECT_GE(by_default, 0.95) << "the test shows nothing";
     EXPECT_LE(stream, 0.31);
 }
@@ -81,9 +91,7 @@ TEST(Workload, SearchInManyFilesReadsOnlyWhatDidNotFit) {
 TEST(Workload, SearchByTwoThreadsFindsItsMargin) {
     const std::string path = Data::need_many(Data::scan);
     const std::vector<Search> searches = run_searches(path, 2, 4, {"ripgrep.toml", search_limit});
-    for (std::size_t i = 0; i < searches.size(); ++i)
-        report("limit_hits_in_run_" + std::to_string(i + 1),
-               static_cast<double>(searches[i].limit_hits));
+    report_each(searches);
     report("stream_later_run_share", later_run_share(searches));
     EXPECT_GT(searches[0].limit_hits, 0u) << "the test shows nothing";
     EXPECT_LE(searches[2].limit_hits, 20u);
