@@ -119,7 +119,7 @@ int BPF_PROG(page_used, struct mm_struct *mm, unsigned long start,
 		pp_count(PP_STAT_IGNORED, 1);
 		return PP_ANSWER_IGNORE;
 	}
-	/* of a page that is unmapped a "yes" would keep nothing */
+	/* in a fault, and of a page that is unmapped, a "yes" would keep nothing */
 	if (start == end || !pp_keeps(action) || start >= found.keep_end)
 		return PP_ANSWER_NONE;
 	me = reclaimer(BPF_LOCAL_STORAGE_GET_F_CREATE);

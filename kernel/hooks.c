@@ -22,10 +22,12 @@ __bpf_hook_start();
  * pp_page_used - fmod_ret hook: is a page to count as used?
  * @mm: the address space that maps it
  * @start: first address of the page there
- * @end: one past its last address; @start where it is unmapped
+ * @end: one past its last address; @start where only PP_ANSWER_IGNORE makes a
+ *       difference
  *
- * Asked in reclaim and aging, and built in when a page is unmapped, too, where only
- * PP_ANSWER_IGNORE makes a difference; with the page table lock held: must not sleep.
+ * Asked in reclaim and aging, and built in also when a page is unmapped (only to be
+ * ignored) and at the beginning of a page fault (the same); but for the latter with
+ * the page table lock held: must not sleep.
  *
  * Return: enum pp_answer
  */

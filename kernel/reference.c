@@ -29,6 +29,15 @@ bool __pagepatrol_referenced(struct folio *folio, struct vm_area_struct *vma,
 	return young && vma_has_recency(vma);
 }
 
+/* As above, a private copy is not page cache. */
+bool __pagepatrol_ignored(struct vm_area_struct *vma, unsigned long addr,
+			  unsigned int flags)
+{
+	if ((flags & FAULT_FLAG_WRITE) && !(vma->vm_flags & VM_SHARED))
+		return false;
+	return pp_page_used(vma->vm_mm, addr, addr) < 0;
+}
+
 /* @mm has users: its end, which takes the bit back, is still to come. */
 void pp_do_subscribe(struct mm_struct *mm)
 {

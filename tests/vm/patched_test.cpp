@@ -5,6 +5,7 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 
 #include "arms.hpp"
 
@@ -34,6 +35,38 @@ TEST_F(Patched, KeptInSpiteOfRandomAdviceBehindTheShim) {
     EXPECT_EQ(pinned.checksums, default_hot_and_scan().checksums);
     EXPECT_EQ(pinned.oom_kills, 0u);
     EXPECT_EQ(pinned.hot_major_faults, 0u);
+}
+
+/// Two files of one size, both used; the streamed one last, so that a fair LRU takes of the other.
+TEST_F(Patched, WhatIsStreamedGoesAtTheFirstPassEvenIfTouched) {
+    const TemporaryFolder folder;
+    const std::string policy =
+        folder.file("stream.toml", "schema = 1\n[[rule]]\npath = \"/scratch/hot\"\n"
+                                   "action = \"stream\"\n");
+    const std::string streamed = Data::need("hot"), other = Data::folder + "/other";
+    std::filesystem::copy_file(streamed, other, std::filesystem::copy_options::skip_existing);
+    const Arm arm{policy, limit_for(2 * 64 * MiB + 16 * MiB)};
+    cold_caches(arm);
+    run({{built("tests/vm/hold")}});
+    const MemoryCgroup cgroup(arm.limit);
+    Child neighbour({{built("tests/vm/hold"), other}, {}, cgroup.path()});
+    Child streamer({under(arm, {built("tests/vm/hold"), streamed}), {}, cgroup.path()});
+    neighbour.ask("touch");
+    streamer.ask("touch");
+    const Json before = pagepatrol_ctl::status();
+    neighbour.ask("fill " + std::to_string(data_size(40 * MiB) / MiB));
+    const Json after = pagepatrol_ctl::status();
+    const double others = std::stod(neighbour.ask("cached")) * page_size / MiB,
+                 own = std::stod(streamer.ask("cached")) * page_size / MiB;
+    report("others_MiB_cached", others);
+    report("own_MiB_cached", own);
+    EXPECT_LE(own, 0.75 * static_cast<double>(Data::hot) / MiB);
+    EXPECT_GE(others, 0.99 * static_cast<double>(Data::hot) / MiB);
+    EXPECT_GT(pagepatrol_ctl::total(after, "ignored"), pagepatrol_ctl::total(before, "ignored"));
+    EXPECT_EQ(cgroup.oom_kills(), 0u);
+    expect_undisturbed(streamer.wait());
+    EXPECT_TRUE(neighbour.wait().good());
+    std::filesystem::remove(other);
 }
 
 /// Else a program that unmaps and touches again and again would use up what reclaim may keep.
