@@ -110,17 +110,19 @@ int BPF_PROG(page_used, struct mm_struct *mm, unsigned long start,
 	struct pp_range_state *state;
 	struct reclaimer *me;
 	struct pp_found found;
+	/* in a fault, or of a page that is unmapped: a "yes" would keep nothing */
+	bool aside = start == end;
 	u8 action;
 
 	if (!pp_find(pp_mm_key(mm), start, &found))
 		return PP_ANSWER_NONE;
 	action = found.range.action;
 	if (pp_can_ignore() && ((1u << action) & PP_IGNORED_ACTIONS)) {
-		pp_count(PP_STAT_IGNORED, 1);
+		if (!aside)
+			pp_count(PP_STAT_IGNORED, 1);
 		return PP_ANSWER_IGNORE;
 	}
-	/* in a fault, and of a page that is unmapped, a "yes" would keep nothing */
-	if (start == end || !pp_keeps(action) || start >= found.keep_end)
+	if (aside || !pp_keeps(action) || start >= found.keep_end)
 		return PP_ANSWER_NONE;
 	me = reclaimer(BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (me && said(me, found.mm, start))
