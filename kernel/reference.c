@@ -14,8 +14,8 @@
 static atomic_t pp_nr_subscriptions = ATOMIC_INIT(0);
 
 /*
- * References to a private copy count even where those to the file's pages are to
- * be ignored: it is data of the process, not page cache, and goes to swap.
+ * References to a private copy and to tmpfs count even where those to the file's pages
+ * are to be ignored: they are data of the process, not page cache, and go to swap.
  */
 bool __pagepatrol_referenced(struct folio *folio, struct vm_area_struct *vma,
 			     unsigned long addr, unsigned long size, bool young)
@@ -24,18 +24,34 @@ bool __pagepatrol_referenced(struct folio *folio, struct vm_area_struct *vma,
 
 	if (answer > 0)
 		return true;
-	if (answer < 0 && !folio_test_anon(folio))
+	if (answer < 0 && !folio_test_anon(folio) &&
+	    !folio_test_swapbacked(folio))
 		return false;
 	return young && vma_has_recency(vma);
 }
 
-/* As above, a private copy is not page cache. */
+/*
+ * As above, what is the process's own is not page cache: private copies, which a read
+ * may bring back from swap, and tmpfs.
+ *
+ * Nothing else that asks can be preempted (PREEMPT_RT apart). While this is, BPF would skip
+ * the program for all who ask on that processor.
+ */
 bool __pagepatrol_ignored(struct vm_area_struct *vma, unsigned long addr,
 			  unsigned int flags)
 {
-	if ((flags & FAULT_FLAG_WRITE) && !(vma->vm_flags & VM_SHARED))
+	int answer;
+
+	if (!(vma->vm_flags & VM_SHARED) &&
+	    ((flags & (FAULT_FLAG_WRITE | FAULT_FLAG_UNSHARE)) ||
+	     READ_ONCE(vma->anon_vma)))
 		return false;
-	return pp_page_used(vma->vm_mm, addr, addr) < 0;
+	if (vma_is_shmem(vma))
+		return false;
+	preempt_disable();
+	answer = pp_page_used(vma->vm_mm, addr, addr);
+	preempt_enable();
+	return answer < 0;
 }
 
 /* @mm has users: its end, which takes the bit back, is still to come. */
