@@ -111,7 +111,7 @@ class Turns(unittest.TestCase):
         def once(_workload, arm, _options, watcher=None):
             self.turns.append(arm.name)
             watcher.result = lambda: {"samples": 1}
-            return {}, ""
+            return {"seconds": 2.0}, ""
         with unittest.mock.patch("lab.measure.measure_once", once), \
                 unittest.mock.patch("lab.residency.Residency"), \
                 unittest.mock.patch("lab.profile.refuses", return_value=refuses):
@@ -121,7 +121,7 @@ class Turns(unittest.TestCase):
 
     def test_profiles_of_both_lrus(self):
         self.assertEqual(self.closer("search-large", True), [
-            {"kind": "profile", "arm": name, "samples": 1} for name in plan.QUICK_ARMS])
+            {"kind": "profile", "arm": name, "samples": 1, "seconds": 2.0} for name in plan.QUICK_ARMS])
         self.assertEqual(self.turns, list(plan.QUICK_ARMS))
         self.assertEqual(self.closer("search-large", False), [])
         self.assertEqual([(said["kind"], said["arm"]) for said in self.closer("model", False)],
@@ -144,6 +144,11 @@ class Turns(unittest.TestCase):
             {"kind": "profile", "arm": name, "refused": "there is none"} for name in plan.QUICK_ARMS])
         with unittest.mock.patch("lab.profile.Profiler", side_effect=profile.NoProfile("it broke")):
             self.assertEqual(self.closer("search-large", True)[0]["refused"], "it broke")
+
+    def test_a_run_that_is_only_looked_at_may_fail(self):
+        with unittest.mock.patch("lab.residency.Sampler", side_effect=OSError(2, "gone")):
+            self.assertEqual(self.closer("model", False), [
+                {"kind": "picture", "arm": name, "refused": "[Errno 2] gone"} for name in measure.PICTURED])
 
     def test_the_scanner_has_what_it_needs(self):
         """The limit of the arm `cgroup`."""

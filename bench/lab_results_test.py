@@ -81,12 +81,13 @@ class Targets(unittest.TestCase):
         return {verdict["what"]: verdict for verdict in targets.judge([one])}
 
     def test_the_scan_may_not_get_worse(self):
-        found = self.judged("backup", run(30, 0), run(20, 0))
+        found = self.judged("ycsb-c-leveldb", run(30, 0), run(20, 0))
         self.assertEqual(list(found), ["look-ups, against the better default"])
-        for scanned, met in ((99, True), (97, False)):
-            found = self.judged("get-scan-one", run(30, 0, scan_throughput=scanned), run(20, 0, scan_throughput=100))
-            verdict = found["records scanned, against the better default"]
-            self.assertEqual((verdict["value"], verdict["met"]), (scanned / 100, met))
+        for workload, title in (("get-scan-one", "records scanned"), ("backup", "passes of the backup")):
+            for scanned, met in ((99, True), (97, False)):
+                found = self.judged(workload, run(30, 0, scan_throughput=scanned), run(20, 0, scan_throughput=100))
+                verdict = found[f"{title}, against the better default"]
+                self.assertEqual((verdict["value"], verdict["met"]), (scanned / 100, met))
 
     def test_processor_time_of_random_reads(self):
         for seconds, met in ((1.01, True), (1.03, False)):
@@ -197,13 +198,13 @@ class Report(unittest.TestCase):
 
     def test_where_time_went_that_was_missing(self):
         text = self.check(sample()).replace("\u00a0", " ")
-        link = '<a href="#profile-search-large-sata-6-12-1-test">the kernel: 40.0 % → 75.0 %</a>'
+        link = '<a href="#profile-search-large-sata-6-12-1-test">the kernel: 7.5 s, by default 8.0 s</a>'
         # three targets missed on MGLRU; there is no profile of classic LRU, and nothing was missed
         self.assertEqual(text.count(link), 3)
         found = sample()
         found["comparisons"][0]["profiles"][1]["where"] = [
             {"group": "idle", "name": "idle", "share": 0.9}, {"group": "PagePatrol", "name": "x", "share": 0.1}]
-        self.assertIn("waiting for the disk: 60.0 % → 90.0 %", self.check(found).replace("\u00a0", " "))
+        self.assertIn("waiting: 9.0 s, by default 12.0 s", self.check(found).replace("\u00a0", " "))
         found["comparisons"][0]["profiles"] = []
         self.assertNotIn("<a ", self.check(found))
 
@@ -281,15 +282,18 @@ class Document(unittest.TestCase):
         lines = doc.filled(self.EMPTY, sample()).splitlines()
         self.assertIn(
             "| search-large, quick | sata | 6.12.1-test | searched, MiB/s | 20.0 (MGLRU) | - | 33.0 / 19.0 "
-            "| 1.65 (1.50 to 1.80) / 0.95 | 44.0 | abc123 |", lines)
+            "| 1.65 (1.50 to 1.80) / 0.95 | - / - | 44.0 | - | abc123 |", lines)
         self.assertIn("| search-large, quick | sata | 6.12.1-test | classic LRU | throughput, times the default's "
                       "| at least 2.5 | 3.000 (2.750 to 3.273) | 4.000 | met | abc123 |", lines)
         self.assertEqual((lines.count("before"), len(lines)), (2, 17))
 
     def test_next_best(self):
         found = sample()
-        found["comparisons"][0]["arms"][2] |= {"refused": None, "runs": [run(21, 0)]}
-        self.assertIn("| 20.0 (MGLRU) | 21.0 (program's own advice, MGLRU) |", doc.filled(self.EMPTY, found))
+        found["comparisons"][0]["arms"][2] |= {"refused": None, "runs": 3 * [run(21, 0)]}
+        found["comparisons"][0]["arms"].append(arm("alone/mglru", *3 * [run(40, 0)]))
+        said = doc.filled(self.EMPTY, found)
+        self.assertIn("| 20.0 (MGLRU) | 21.0 (program's own advice, MGLRU) |", said)
+        self.assertIn("| 1.57 (1.43 to 1.71) / 0.90 | 44.0 | 40.0 | abc123 |", said)
 
     def test_rows_of_others_stay(self):
         found = sample()
@@ -309,8 +313,10 @@ class Document(unittest.TestCase):
         found["comparisons"][0]["failure"] = "it broke"
         self.assertNotIn("search", doc.filled(self.EMPTY, found))
         one = results.comparison(plan.WORKLOADS["model"], MACHINE)
-        one["arms"] = [arm("default/mglru", run(1, 0)), arm("pagepatrol/mglru", run(2, 0))]
+        one["arms"] = [arm("default/mglru", *3 * [run(1, 0)]), arm("pagepatrol/mglru", *2 * [run(2, 0)])]
         found["comparisons"] = [one | {"commit": "abc123"}]
+        self.assertNotIn("model", doc.filled(self.EMPTY, found))
+        one["arms"][1]["runs"].append(run(2, 0))
         found["targets"] = targets.judge(found["comparisons"])
         text = doc.filled(self.EMPTY, found)
         self.assertEqual(text.count("| model, quick | sata"), 1)

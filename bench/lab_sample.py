@@ -43,9 +43,9 @@ def sample():
     one["optimum_beside_kernel"] = best | {"hit_ratio": 0.55}
     one["pictures"] = [{"arm": "pagepatrol/mglru", "times": [0.25, 0.5], "files": [
         {"title": "a <file>", "bytes": 4096, "samples": [[0, 50], [100, 100]]}]}]
-    one["profiles"] = [{"arm": "default/mglru", "samples": 500, "where": [
+    one["profiles"] = [{"arm": "default/mglru", "samples": 500, "seconds": 20.0, "where": [
         {"group": "idle", "name": "idle", "share": 0.6}, {"group": "kernel", "name": "filemap_fault", "share": 0.3},
-        {"group": "kernel", "name": "the rest", "share": 0.1}]}, {"arm": "pagepatrol/mglru", "samples": 700, "where": [
+        {"group": "kernel", "name": "the rest", "share": 0.1}]}, {"arm": "pagepatrol/mglru", "samples": 700, "seconds": 10.0, "where": [
             {"group": "PagePatrol", "name": "BPF pp_fault", "share": 0.25},
             {"group": "kernel", "name": "<lambda>", "share": 0.75}]},
                        {"arm": "pagepatrol/classic", "refused": "<why>"}]

@@ -50,15 +50,19 @@ class Run(unittest.TestCase):
                       contextlib.redirect_stdout(io.StringIO())):
             self.enter(patch)
         self.options = argparse.Namespace(
-            quick=False, native=False, disk=None, only=None, build=Path("/nowhere"), repo=bench_run.REPO)
+            quick=False, native=False, disk=None, only=None, build=Path("/nowhere"), repo=bench_run.REPO, add=False,
+            arms=["default/mglru"], repetitions=1)
 
     def enter(self, context):
         context.__enter__()
         self.addCleanup(context.__exit__, None, None, None)
 
+    def compare(self, workload, disk):
+        *_, found = bench_run.compare(workload, disk, self.options)
+        return found
+
     def compare_all(self):
-        return [bench_run.compare(workload, disk, self.options)
-                for workload, disk in bench_run.planned(self.options)]
+        return [self.compare(workload, disk) for workload, disk in bench_run.planned(self.options)]
 
     def test_each_workload_has_its_own_disks(self):
         self.options.only = ["search-tree", "search-large", "get-scan-30", "backup"]
@@ -106,6 +110,56 @@ class Run(unittest.TestCase):
             self.assertIn("no room", first["failure"])
             self.assertEqual((first["limit_bytes"], second["failure"], third["failure"]), (None, None, None))
             self.assertEqual(third["data_bytes"], 3 * 4096000)
+
+
+    RUN = {"kind": "run", "arm": "default/mglru", "repetition": 1, "seconds": 1.0, "disk_bytes": 0, "major_faults": 0,
+           "metrics": {"throughput": 1.0}}
+
+    def test_one_that_is_ended_has_what_it_has(self):
+        self.options.only, self.options.disk = ["backup"], "none"
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "results.json"
+
+            def ended(*_):
+                yield self.RUN
+                raise SystemExit(143)
+            found = bench_run.results.begin("abc", "now", False)
+            with unittest.mock.patch.object(FakeVm, "run", ended), self.assertRaises(SystemExit):
+                bench_run.measure_all(found, Path(folder), self.options)
+            one, = bench_run.results.load(path)["comparisons"]
+            self.assertEqual((one["failure"], len(one["arms"][0]["runs"])), (bench_run.results.UNFINISHED, 1))
+            # another run does not write over it
+            bench_run.results.set_aside(path)
+            self.assertRegex(" ".join(each.name for each in Path(folder).iterdir()), r"^results-\d{8}-\d{6}\.json$")
+
+    def test_more_is_not_replaced_by_less(self):
+        self.options.only, self.options.disk = ["backup"], "none"
+        with unittest.mock.patch.object(FakeVm, "says", [self.RUN | {"repetition": number} for number in (1, 2)]), \
+                contextlib.redirect_stderr(io.StringIO()) as said:
+            earlier = self.compare_all()
+            earlier[0]["failure"] = None
+            for arms, repetitions, lost in ((["default/mglru"], 1, "2 repetitions"),
+                                            (["pagepatrol/mglru"], 2, "the arms default/mglru")):
+                self.options.arms, self.options.repetitions = arms, repetitions
+                *_, found = bench_run.compare(bench_run.plan.WORKLOADS["backup"], "none", self.options, earlier)
+                self.assertIn(f"has {lost} of it", found["failure"])
+                self.assertEqual(found["arms"], [])
+        self.assertIn("HINT: the same --arms", said.getvalue())
+
+    def test_what_is_withheld_from_documents(self):
+        document = unittest.mock.Mock()
+        document.read_text.return_value = "".join(f"<!-- {name}: begin -->\n<!-- {name}: end -->\n"
+                                                  for name in ("compared", "targets"))
+        one = bench_run.results.comparison(bench_run.plan.WORKLOADS["backup"], FakeVm(0, 0, 0, "sata").describe())
+        one["arms"] = [{"arm": "default/mglru", "method": "default", "lru": "mglru", "runs": [self.RUN]}]
+        with contextlib.redirect_stderr(io.StringIO()) as said:
+            bench_run.fill(document, {"comparisons": [one], "quick": False})
+        self.assertIn("backup, sata, 6.12.1-test: an arm has 1 repetition(s), and 3 are needed", said.getvalue())
+        self.assertNotIn("backup", document.write_text.call_args[0][0])
+
+    def test_nothing_to_report_of(self):
+        with self.assertRaisesRegex(bench_run.Failure, "is not there\n  HINT: bench/run"):
+            bench_run.judged(Path("/nowhere"))
 
 
 class Native(unittest.TestCase):

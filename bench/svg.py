@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bar charts as inline SVG, for report.py. Colours come from the page's style
+"""Bar charts as inline SVG, for demo_report.py. Colours come from the page's style
 sheet by class name, so that one chart fits light, dark and paper. Knows nothing
 of what the numbers mean.
 """

@@ -18,6 +18,7 @@ from lab.system import MIB, Failure, counters, difference
 # the scanner's own part of the memory limit in the arm `cgroup`, and what it needs at least, with its
 # stack, heap and page tables, not to be killed
 SCANNER_SHARE, SCANNER_LEAST = 0.1, 8 * MIB
+ONE_PROCESS = "one process does all of it: there is no other to set apart"
 
 
 class Arm:
@@ -39,6 +40,10 @@ class Arm:
     def limit(self, workload, options):
         """memory.max in bytes; None: all that the machine has."""
         return workload.limit(options)
+
+    def has(self, job):  # pylint: disable=unused-argument
+        """Whether it runs the job at all."""
+        return True
 
     def change(self, job, workload, options):  # pylint: disable=unused-argument
         """The job as this arm runs it."""
@@ -73,6 +78,18 @@ class Unlimited(Alternative):
 
     def limit(self, workload, options):
         return None
+
+
+class Alone(Alternative):
+    """The other bound: what the one that is disturbed can do at all."""
+    method, about = "alone", ("not an alternative: the kernel's default with the same limit, and no scanner beside "
+                              "the server")
+
+    def refuses(self, workload):
+        return None if "scan" in workload.roles else ONE_PROCESS
+
+    def has(self, job):
+        return job.role != "scan"
 
 
 def _wrapped(job, prefix):
@@ -159,8 +176,7 @@ class ScannerCgroup(Alternative):
         self.path = None
 
     def refuses(self, workload):
-        return None if "scan" in workload.roles else (
-            "one process does all of it: there is no other to set apart")
+        return None if "scan" in workload.roles else ONE_PROCESS
 
     def change(self, job, workload, options):
         return dataclasses.replace(job, cgroup=self.path[job.role])
@@ -230,7 +246,7 @@ class PagePatrol(Arm):
                           f"none of {', '.join(workload.effects)} was counted")
 
 
-METHODS = (Arm, Advice, Vmtouch, NoCache, ScannerCgroup, Damon, Unlimited, PagePatrol)
+METHODS = (Arm, Advice, Vmtouch, NoCache, ScannerCgroup, Damon, Unlimited, Alone, PagePatrol)
 
 
 def all_arms():

@@ -36,7 +36,8 @@ class Outcome:
     job: Job
     output: str = ""
     seconds: float = 0.0
-    runs: int = 0  # how often it ran to its end
+    runs: int = 0  # how often it ran to its end ...
+    runs_seconds: float = 0.0  # ... and what that took in all
     user_seconds: float = 0.0
     system_seconds: float = 0.0
     major_faults: int = 0
@@ -147,6 +148,7 @@ class _Worker(threading.Thread):
                 self.run_now.judge(complaints, self.job.ok)
                 self.outcome.output = output
                 self.outcome.runs += 1
+                self.outcome.runs_seconds += seconds
         except (Failure, OSError) as failure:
             self.failure = failure
 

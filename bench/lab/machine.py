@@ -6,6 +6,7 @@ import subprocess
 import sys
 from datetime import datetime, timezone
 
+from lab.cgroup import RUN_TIMEOUT
 from lab.system import Failure
 
 
@@ -81,8 +82,13 @@ class Vm:
     def describe(self):
         return json.loads(call([*self.base, "--describe"])) | {"where": "vm"}
 
+    def timeout(self):
+        """Seconds; each run has its own limit, and two more of some arms look closer: this is for
+        what hangs besides."""
+        return len(self.options.arms) * (self.options.repetitions + 2) * RUN_TIMEOUT
+
     def run(self, workload, data, parts):
         path = module(self.repo, self.options.kernel)
-        yield from stream([*self.base, "--no-load", "--disk", data, "--timeout", "7200", "--",
+        yield from stream([*self.base, "--no-load", "--disk", data, "--timeout", self.timeout(), "--",
                            *own_command(self.repo, self.build, workload, parts, self.options),
                            "--load", "--module", path, "--data", "/scratch"])

@@ -65,21 +65,21 @@ class Spent:
 def warm_programs(passes, arm, workload, options):
     """Programs and libraries are on another file system: not part of what is measured."""
     seen = set()
-    for job in (job for jobs in passes for job in jobs):
-        command = [str(part) for part in job.command]
-        if command[0] not in seen:
-            seen.add(command[0])
-            changed = arm.change(job, workload, options)
-            prefix = changed.command[:max(0, len(changed.command) - len(job.command))]
-            subprocess.run([*map(str, prefix), command[0], "--help"], stdin=subprocess.DEVNULL,
-                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+    for job in (job for jobs in passes for job in jobs if arm.has(job)):
+        changed = arm.change(job, workload, options)
+        prefix = changed.command[:max(0, len(changed.command) - len(job.command))]
+        command = tuple(str(part) for part in (*prefix, job.command[0]))
+        if command not in seen:
+            seen.add(command)
+            subprocess.run([*command, "--help"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                           stderr=subprocess.DEVNULL, check=False)
 
 
 def run_passes(workload, arm, cgroup, passes, options):
     done = []
     for jobs in passes:
         disk, start = disk_counts(options.data), time.monotonic()
-        outcomes = run_together(cgroup, [arm.change(job, workload, options) for job in jobs])
+        outcomes = run_together(cgroup, [arm.change(job, workload, options) for job in jobs if arm.has(job)])
         done.append({"seconds": time.monotonic() - start, "outcomes": outcomes,
                      "disk": difference(disk_counts(options.data), disk)})
     return done
@@ -197,21 +197,23 @@ def compared(workload, arms, repetitions, options, preparation):
 
 
 def look_closer(workload, arms, options, preparation, worth_profile):
-    """Runs that are in no table, as looking costs time."""
-    def run(arm, watcher):
-        preparation.turn_to(arm, options)
-        measure_once(workload, arm, options, watcher)
-        return watcher.result()
-
-    def profiled(arm):
-        reason = profile.refuses()
+    """Runs that are in no table, as looking costs time. What was measured is none the worse for one
+    that fails."""
+    def looked(arm, watcher):
         try:
-            return {"refused": reason} if reason else run(arm, profile.Profiler())
-        except profile.NoProfile as failure:
+            preparation.turn_to(arm, options)
+            with_watcher = watcher()
+            run, _ = measure_once(workload, arm, options, with_watcher)
+            return with_watcher.result() | {"seconds": run["seconds"]}
+        except FAILURES as failure:
             return {"refused": str(failure)}
+
+    def sampler():
+        return residency.Sampler({title: options.data / path for title, path in workload.pictured.items()})
+    no_profile = profile.refuses()
     for arm in arms:
         if workload.pictured and arm.name in PICTURED:
-            files = {title: options.data / path for title, path in workload.pictured.items()}
-            yield {"kind": "picture", "arm": arm.name} | run(arm, residency.Sampler(files))
+            yield {"kind": "picture", "arm": arm.name} | looked(arm, sampler)
         if worth_profile:
-            yield {"kind": "profile", "arm": arm.name} | profiled(arm)
+            yield {"kind": "profile", "arm": arm.name} | (
+                {"refused": no_profile} if no_profile else looked(arm, profile.Profiler))

@@ -9,7 +9,7 @@ import time
 
 from lab.system import PAGE, Failure
 
-# cells of the picture: parts of the file; samples are merged to as many columns by the report
+# cells of the picture: parts of the file; the report picks samples for its columns
 ROWS = 64
 INTERVAL = 0.25  # seconds
 

@@ -2,13 +2,18 @@
 """results.json: what bench/run found, raw, with where and how. Keys are only ever added; what can
 be computed from others (medians, ratios, verdicts) is not in it but for the targets."""
 import json
+from datetime import datetime
 
 from lab import stats
-from lab.system import PAGE
+from lab.system import PAGE, Failure
 
 FORMAT = 1
 # begins the reason of an arm that could run, and broke
 FAILED = "failed: "
+# the failure of a comparison that is going on: what stays if it is ended from outside
+UNFINISHED = "it was ended before it was done"
+# no alternatives, but what an ideal would give
+BOUNDS = ("unlimited", "alone")
 # what is one number of a run by another
 DERIVED = {"cpu_per_read": ("cpu_seconds", "disk_reads")}
 
@@ -75,6 +80,19 @@ def keep(found, earlier, order):
         found["comparisons"].append({"commit": earlier["commit"], "when": earlier["when"]} | one)
 
 
+def refuse_less(one, arms, repetitions, earlier):
+    """What there is on the same must not be replaced by less. `earlier`: comparisons."""
+    for each in earlier:
+        if key(each) != key(one) or each["failure"]:
+            continue
+        lost = [arm["arm"] for arm in each["arms"] if arm["runs"] and arm["arm"] not in arms]
+        had = max((len(arm["runs"]) for arm in each["arms"]), default=0)
+        if lost or had > repetitions:
+            what = f"the arms {', '.join(lost)}" if lost else f"{had} repetitions"
+            raise Failure(f"{one['workload']}: results.json has {what} of it, which this run, with --add, would "
+                             "take away: it stays as it is\n  HINT: the same --arms and --repetitions, or no --add")
+
+
 def key(one):
     """What there is one comparison of: workload, disk and kernel."""
     return one["workload"], one["machine"]["disk"]["model"], one["machine"]["kernel"]
@@ -139,6 +157,26 @@ def best(found, metric, wanted):
 def better_default(found, metric):
     """The name of the default arm that is better by this metric, or None."""
     return best(found, metric, lambda arm: arm["method"] == "default")
+
+
+def optimum_share(found, lru, best):
+    """PagePatrol's hit ratio as a share of that of an optimum, as a Summary; None if not known."""
+    ours = summary(found, f"pagepatrol/{lru}", "hit_ratio")
+    return ours.over(best["hit_ratio"]) if ours and best and best["hit_ratio"] else None
+
+
+def set_aside(path):
+    """What an earlier run found stays, by another name: when that was."""
+    if path.exists():
+        when = datetime.fromtimestamp(path.stat().st_mtime).strftime("%Y%m%d-%H%M%S")
+        path.rename(path.with_name(f"{path.stem}-{when}{path.suffix}"))
+
+
+def save(found, path):
+    """Whole, or as it was before."""
+    new = path.with_name(path.name + ".new")
+    new.write_text(json.dumps(found, indent=1) + "\n")
+    new.replace(path)
 
 
 def load(path):

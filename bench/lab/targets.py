@@ -10,6 +10,8 @@ LRUS = ("classic", "mglru")
 HARM = 0.02
 # the arm that says what caching alone could give
 UNLIMITED = "unlimited/mglru"
+# and the one that says what a server can do that nobody disturbs
+ALONE = "alone/mglru"
 
 
 @dataclass(frozen=True)
@@ -56,8 +58,7 @@ def _of(target, found, lru):
     if not target.of_optimum:
         return (results.ratio(found, name, base, target.key), base,
                 results.ratio(found, UNLIMITED, base, target.key))
-    ours, best = results.summary(found, name, target.key), found["optimum"]
-    return ours.over(best[target.key]) if ours and best and best[target.key] else None, base, None
+    return results.optimum_share(found, lru, found["optimum"]), base, None
 
 
 def _against_better(found, lru, metric):
@@ -68,9 +69,14 @@ def _against_better(found, lru, metric):
 
 
 def harmed(found):
-    """Whether PagePatrol did worse than it may, on either LRU: by the primary metric."""
-    ratios = (_against_better(found, lru, found["primary"])[0] for lru in LRUS)
+    """Whether PagePatrol did worse than it may, on either LRU."""
+    ratios = (_against_better(found, lru, metric)[0] for lru in LRUS for metric in _unharmed(found))
     return any(times and times.median < 1 - HARM for times in ratios)
+
+
+def _unharmed(found):
+    """The metrics that may not be worse."""
+    return found["primary"], *(metric for metric in found["metrics"] if metric["key"] in UNHARMED)
 
 
 def _judged(found, lru):
@@ -79,7 +85,7 @@ def _judged(found, lru):
         if target.workload == found["workload"]:
             measured, base, possible = _of(target, found, lru)
             yield target.what, measured, base, target.bound, target.at_least, possible
-    for metric in (found["primary"], *(m for m in found["metrics"] if m["key"] in UNHARMED)):
+    for metric in _unharmed(found):
         times, base = _against_better(found, lru, metric)
         yield f"{metric['title']}, against the better default", times, base, 1 - HARM, True, None
 

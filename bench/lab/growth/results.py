@@ -49,11 +49,3 @@ def per_process(rows, key):
         return None
     (few, low), (most, high) = extra[0], extra[-1]
     return (high - low) / (most - few)
-
-
-def slope(rows, key):
-    """Of PagePatrol's arm alone, between the fewest and the most processes."""
-    ours = sorted((row["processes"], row[key]) for row in rows if row["arm"] == "pagepatrol")
-    if len(ours) < 2:
-        return None
-    return (ours[-1][1] - ours[0][1]) / (ours[-1][0] - ours[0][0])

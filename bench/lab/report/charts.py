@@ -2,6 +2,7 @@
 """The report's own kinds of pictures as inline SVG: horizontal bars with a spread, curves on
 logarithmic axes, and maps of what is in memory. Colours come by class from the style sheet.
 Knows nothing of what the numbers mean."""
+import bisect
 import math
 from dataclasses import dataclass
 from html import escape
@@ -134,9 +135,11 @@ def residency(caption, times, samples, width=430, height=190, columns=100):
         return ""
     columns = min(columns, len(times))
     rows = len(samples[0])
+    # a busy processor may take them late: each column has what was seen last at its end
+    ends = [times[-1] * (column + 1) / columns for column in range(columns)]
     cell_x, cell_y = (width - left - right) / columns, (height - top - bottom) / rows
     levels = [[] for _ in range(LEVELS + 1)]
-    picked = [samples[len(samples) * column // columns] for column in range(columns)]
+    picked = [samples[max(0, bisect.bisect_right(times, end) - 1)] for end in ends]
     for row in range(rows):
         begin = 0
         while begin < columns:

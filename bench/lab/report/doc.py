@@ -8,7 +8,8 @@ from lab import plan, results, targets
 from lab.report import names, verdicts
 
 KEY = ["workload", "disk", "kernel"]
-COMPARED = [*KEY, "measure", "default", "next best", "PagePatrol", "times the default", "no limit", "commit"]
+COMPARED = [*KEY, "measure", "default", "next best", "PagePatrol", "times the default", "times the next best", "no limit",
+            "server alone", "commit"]
 JUDGED = [*KEY, "LRU", "what", "target", "measured", "no limit", "verdict", "commit"]
 
 
@@ -42,17 +43,23 @@ def on_both(texts):
 
 
 def compared(one, key):
-    metric, no_alternative = one["primary"], ("default", "pagepatrol", "unlimited")
+    metric, no_alternative = one["primary"], ("default", "pagepatrol", *results.BOUNDS)
     base = results.better_default(one, metric)
+    best = results.best(one, metric, lambda arm: arm["method"] not in no_alternative)
     ours = [f"pagepatrol/{lru}" for lru in targets.LRUS]
-    ratios = [results.ratio(one, name, base, metric["key"]) if base else None for name in ours]
+
+    def times(other):
+        ratios = [results.ratio(one, name, other, metric["key"]) if other else None for name in ours]
+        return on_both(ratio and span(ratio, 2) for ratio in ratios)
     return key | {
         "measure": f"{metric['title']}, {metric['unit']}",
         "default": with_arm(one, base),
-        "next best": with_arm(one, results.best(one, metric, lambda arm: arm["method"] not in no_alternative)),
+        "next best": with_arm(one, best),
         "PagePatrol": on_both(value(one, name) for name in ours),
-        "times the default": on_both(ratio and span(ratio, 2) for ratio in ratios),
+        "times the default": times(base),
+        "times the next best": times(best),
         "no limit": value(one, targets.UNLIMITED),
+        "server alone": value(one, targets.ALONE),
         "commit": one["commit"],
     }
 
@@ -83,11 +90,21 @@ def ordered(rows):
     return sorted((row for row in rows if row["workload"].partition(", ")[0] in order), key=place)
 
 
+def withheld(one):
+    """Why a comparison is in no document, or None."""
+    if one["failure"]:
+        return "it failed"
+    count = min((len(arm["runs"]) for arm in one["arms"] if arm["runs"]), default=0)
+    if count < plan.REPETITIONS:
+        return f"an arm has {count} repetition(s), and {plan.REPETITIONS} are needed"
+    return None
+
+
 def filled(text, found):
-    """The document with what was found; what failed says nothing."""
+    """The document with what was found, but for what is withheld."""
     news, verdicts_of = [], []
     for one, said in verdicts.by_comparison(found):
-        if one["failure"]:
+        if withheld(one):
             continue
         key = key_of(one, found["quick"])
         news.append(compared(one, key))

@@ -7,7 +7,7 @@ from lab import results
 LRU = {"classic": "classic LRU", "mglru": "MGLRU"}
 METHODS = {"default": "kernel's default", "pagepatrol": "PagePatrol", "advice": "program's own advice",
            "vmtouch": "vmtouch -l", "nocache": "nocache", "cgroup": "cgroup of its own",
-           "damon": "DAMON", "unlimited": "no memory limit"}
+           "damon": "DAMON", "unlimited": "no memory limit", "alone": "server alone"}
 DISKS = {"sata": "disk like a SATA SSD", "nvme": "disk like an NVMe drive", "none": "disk not limited"}
 MIB = 1 << 20
 

@@ -68,24 +68,28 @@ def latency_curves(found):
 
 def residency_maps(found):
     maps = []
+    refused = ""
     for picture in found["pictures"]:
         arm = results.arm_of(found, picture["arm"])
+        if "refused" in picture:
+            refused += (f'<p class="soft">No residency map of {escape(names.arm(arm))}: '
+                        f'{escape(picture["refused"])}</p>')
+            continue
         for file in picture["files"]:
             maps.append((file["title"], charts.residency(
                 f"{file['title']}: {names.arm(arm)}", picture["times"], file["samples"])))
     if not maps:
-        return ""
+        return refused
     maps.sort(key=lambda pair: pair[0])
     return ('<p>What is in memory, over time: each map is one file, from its start (top) to its end, '
-            "the darker the more of that part. From runs of their own, which are in no table.</p>"
+            f"the darker the more of that part. From runs of their own, which are in no table.</p>{refused}"
             f'<div class="charts">{"".join(svg for _, svg in maps)}</div>')
 
 
 def optimum_shares(found, best):
     """[(LRU, PagePatrol's hit ratio as a share of that of the optimum `best`)], as far as known."""
-    return [(lru, hit.median / best["hit_ratio"]) for lru in targets.LRUS
-            if best and best["hit_ratio"]
-            and (hit := results.summary(found, f"pagepatrol/{lru}", "hit_ratio"))]
+    shares = ((lru, results.optimum_share(found, lru, best)) for lru in targets.LRUS)
+    return [(lru, share.median) for lru, share in shares if share]
 
 
 def sentence(found):

@@ -9,7 +9,7 @@ from lab.report import names
 GROUPS = {"idle": "nothing to do: all wait, for the disk or each other", "programs": "the programs",
           "kernel": "the kernel", "PagePatrol": "PagePatrol's kernel side (all BPF programs)"}
 # the same in few words
-SHORT = {"idle": "waiting for the disk", "programs": "the programs", "kernel": "the kernel",
+SHORT = {"idle": "waiting", "programs": "the programs", "kernel": "the kernel",
          "PagePatrol": "PagePatrol"}
 # a line of its own is for what takes this share in one of the arms
 LEAST = 0.02
@@ -34,13 +34,18 @@ def of_group(profile, group):
     return sum(share for (where, _), share in shares(profile).items() if where == group)
 
 
-def grown(found, name, base):
-    """(what grew most in the arm `name`, its share in `base`, its share in `name`), or None."""
+def seconds(profile, group):
+    """Of the run that was looked at, so much on each processor."""
+    return of_group(profile, group) * profile["seconds"]
+
+
+def largest(found, name, base):
+    """(what takes most of the time in the arm `name`, its seconds there, its seconds in `base`), or None."""
     there = known(found)
-    if name not in there or base not in there:
+    if any(each not in there or "seconds" not in there[each] for each in (name, base)):
         return None
-    changes = [(SHORT[group], of_group(there[base], group), of_group(there[name], group)) for group in GROUPS]
-    return max(changes, key=lambda change: change[2] - change[1])
+    group = max(GROUPS, key=lambda group: of_group(there[name], group))
+    return SHORT[group], seconds(there[name], group), seconds(there[base], group)
 
 
 def rows(profiles):

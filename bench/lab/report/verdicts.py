@@ -3,6 +3,8 @@
 was missed, what took the time."""
 from html import escape
 
+from svg import number
+
 from lab import results, targets
 from lab.report import names, profiles
 from lab.stats import Summary
@@ -39,14 +41,14 @@ def place(one, several):
 
 
 def where_time_went(one, verdict):
-    """A link to the profile, with what grew most in it. HTML."""
+    """A link to the profile, with what takes most of the time. HTML."""
     name = f"pagepatrol/{verdict['lru']}"
     if verdict["met"] or name not in profiles.known(one):
         return "-"
     text = "profile"
-    if grown := profiles.grown(one, name, verdict["base"]):
-        what, before, after = grown
-        text = f"{what}: {names.percent(before)} → {names.percent(after)}"
+    if found := profiles.largest(one, name, verdict["base"]):
+        what, ours, theirs = found
+        text = f"{what}: {number(ours, 1)} s, by default {number(theirs, 1)} s"
     return f'<a href="#{profiles.anchor(one)}">{escape(text)}</a>'
 
 
@@ -80,7 +82,7 @@ def html(found):
     head = "".join(f"<th>{text}</th>" for text in heads)
     return (f'<section><h2>Targets</h2>{text}<div class="scroll"><table class="targets"><thead><tr>{head}'
             '<th class="what">what</th><th>target</th><th>measured</th><th>without a limit</th><th></th>'
-            '<th class="what">what takes more of the time than by default</th></tr>'
+            '<th class="what">what takes most of the time</th></tr>'
             f"</thead><tbody>{''.join(rows)}</tbody></table></div></section>")
 
 

@@ -95,7 +95,8 @@ class Inserts(Writing, SqliteIndex):
     text = ("Rows with random keys are inserted into an SQLite database that is mapped, one at a time: its index "
             "is looked up at random, its table grows at the end. The limit is 10 % of the data: it is not what lies "
             "there that fills memory, but what is written.")
-    share = 0.1
+    # its index is looked up at random, and grows in between the rows: lookup-scan.toml is for one that lies apart
+    policy, share = "point-reads.toml", 0.1
     threads = 1  # SQLite has one writer at a time: others would sleep, and that be measured
     metrics = latencies_of("insert")
 

@@ -198,12 +198,14 @@ class Reaccess(Micro):
 class RandomRead(Pattern):
     """What PagePatrol costs where it can win little: CPU time for what is read."""
     config, files, policy = "random-region", ("hot",), "hot-only.toml"
-    advice = {"files.data.advice": "random"}
+    locked = Pattern.first_pages
 
     def __init__(self, share):
         self.share, self.name = share, f"random-{round(100 * share)}"
         self.title = f"Random reads, {share:.0%} of the file fit"
         self.limit_mib = int(share * 64)
+        self.advice = {"files.data.advice": "random",
+                       "files.data.lock": int(LOCKED_SHARE * self.limit_mib * MIB) // PAGE}
         self.text = ("Every page of a file is as likely to be read as any other, so nobody can know which to keep: what "
                      "counts is the CPU time beside that of the default. The policy pins the file as far as the budget goes.")
 

@@ -290,9 +290,9 @@ def main():
     try:
         found = [result for path in options.inputs for result in json.loads(path.read_text())]
     except (OSError, ValueError) as error:
-        sys.exit(f"report.py: cannot read the results: {error}")
+        sys.exit(f"demo_report.py: cannot read the results: {error}")
     if not found:
-        sys.exit("report.py: no results in " + ", ".join(map(str, options.inputs)))
+        sys.exit("demo_report.py: no results in " + ", ".join(map(str, options.inputs)))
     for result in found:
         result["commit"] = options.commit
     options.results.write_text(json.dumps(found, indent=1) + "\n")

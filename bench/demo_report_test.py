@@ -14,7 +14,7 @@ from pathlib import Path
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(Path(__file__).parent))
 # pylint: disable=wrong-import-position
-import report  # noqa: E402
+import demo_report as report  # noqa: E402
 import svg  # noqa: E402
 
 MIB = 1 << 20
