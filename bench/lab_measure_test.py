@@ -104,12 +104,14 @@ class Turns(unittest.TestCase):
             self.run_all(("same", OSError(2, "gone")))
         self.assertEqual([method.method for method in METHODS if method.essential], ["default", "pagepatrol"])
 
-    def closer(self, workload, worth_profile, refuses=None):
-        """What is looked at in runs of their own."""
+    def closer(self, workload, worth_profile, refuses=None, breaks=()):
+        """What is looked at in runs of their own. `breaks`: arms."""
         self.turns, arms = [], [arm for arm in plan.ARMS.values() if arm.essential]
 
         def once(_workload, arm, _options, watcher=None):
             self.turns.append(arm.name)
+            if arm.name in breaks:
+                raise OSError(2, "gone")
             watcher.result = lambda: {"samples": 1}
             return {"seconds": 2.0}, ""
         with unittest.mock.patch("lab.measure.measure_once", once), \
@@ -142,13 +144,29 @@ class Turns(unittest.TestCase):
     def test_no_profile_is_no_failure(self):
         self.assertEqual(self.closer("search-large", True, "there is none"), [
             {"kind": "profile", "arm": name, "refused": "there is none"} for name in plan.QUICK_ARMS])
-        with unittest.mock.patch("lab.profile.Profiler", side_effect=profile.NoProfile("it broke")):
+        with unittest.mock.patch("lab.profile.Profiler", side_effect=Failure("it broke")):
             self.assertEqual(self.closer("search-large", True)[0]["refused"], "it broke")
 
     def test_a_run_that_is_only_looked_at_may_fail(self):
-        with unittest.mock.patch("lab.residency.Sampler", side_effect=OSError(2, "gone")):
-            self.assertEqual(self.closer("model", False), [
-                {"kind": "picture", "arm": name, "refused": "[Errno 2] gone"} for name in measure.PICTURED])
+        first, second = measure.PICTURED
+        said = self.closer("model", False, breaks=[first])
+        self.assertEqual(said[0], {"kind": "picture", "arm": first, "refused": "[Errno 2] gone"})
+        self.assertEqual((said[1]["arm"], said[1]["seconds"]), (second, 2.0))
+
+    def test_who_is_alone(self):
+        workload, cgroup = plan.WORKLOADS["backup"], unittest.mock.Mock()
+        options = types.SimpleNamespace(build=Path("/build"), data=Path("/data"), quick=True)
+        for name, expected in (("alone/mglru", ["server"]), ("default/mglru", ["server", "rg"])):
+            with unittest.mock.patch("lab.measure.run_together") as run, \
+                    unittest.mock.patch("lab.measure.disk_counts", return_value={}):
+                measure.run_passes(workload, plan.ARMS[name], cgroup, workload.passes(options), options)
+            self.assertEqual([job.name for job in run.call_args[0][1]], expected)
+
+    def test_a_guest_that_hangs(self):
+        def seconds(arms, repetitions):
+            options = types.SimpleNamespace(kernel="stock", arms=arms * ["x"], repetitions=repetitions)
+            return machine.Vm(Path(), Path(), options, "sata").timeout()
+        self.assertEqual((seconds(1, 1), seconds(10, 3)), (7200, 45000))
 
     def test_the_scanner_has_what_it_needs(self):
         """The limit of the arm `cgroup`."""
@@ -341,9 +359,9 @@ class Profile(unittest.TestCase):
                          [("idle", "idle"), ("kernel", "the rest")])
 
     def test_what_is_not_understood_is_told(self):
-        with self.assertRaisesRegex(profile.NoProfile, "what is 'nonsense'"):
+        with self.assertRaisesRegex(Failure, "what is 'nonsense'"):
             profile.summed(["nonsense"])
-        with self.assertRaisesRegex(profile.NoProfile, "saw nothing"):
+        with self.assertRaisesRegex(Failure, "saw nothing"):
             profile.summed([])
 
     def watch(self, perf):
@@ -394,7 +412,7 @@ class Profile(unittest.TestCase):
         for perf, said in (("echo no >&2; exit 1", "does not begin: no"),
                            (self.RECORD + breaks, "record ended with 1: full"),
                            (self.RECORD + breaks.replace("echo full >&2; ", ""), "with 1: it said nothing")):
-            with self.assertRaisesRegex(profile.NoProfile, said):
+            with self.assertRaisesRegex(Failure, said):
                 self.watch(perf)
 
 

@@ -14,7 +14,7 @@ sys.dont_write_bytecode = True
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent / "scripts")]
 # pylint: disable=wrong-import-position
 from lab import plan, report, results, stats, targets  # noqa: E402
-from lab.report import doc  # noqa: E402
+from lab.report import charts, doc  # noqa: E402
 from lab_sample import MACHINE, arm, run, sample  # noqa: E402
 
 
@@ -89,6 +89,15 @@ class Targets(unittest.TestCase):
                 verdict = found[f"{title}, against the better default"]
                 self.assertEqual((verdict["value"], verdict["met"]), (scanned / 100, met))
 
+    def test_a_scan_that_got_nowhere_got_worse(self):
+        verdict = self.judged("backup", run(30, 0, scan_throughput=0.0), run(20, 0, scan_throughput=5))[
+            "passes of the backup, against the better default"]
+        self.assertEqual((verdict["value"], verdict["met"]), (0, False))
+        one = results.comparison(plan.WORKLOADS["backup"], MACHINE)
+        one["arms"] = [arm("default/mglru", run(20, 0, scan_throughput=5)),
+                       arm("pagepatrol/mglru", run(30, 0, scan_throughput=0.0))]
+        self.assertTrue(targets.harmed(one))
+
     def test_processor_time_of_random_reads(self):
         for seconds, met in ((1.01, True), (1.03, False)):
             verdict = self.judged("random-60", run(1, 0) | {"cpu_seconds": seconds}, run(1, 0))[
@@ -142,7 +151,7 @@ class Results(unittest.TestCase):
 
         def one(name, disk="sata", kernel="stock", **more):
             where = {"disk": {"model": disk}, "kernel": kernel}
-            return {"workload": name, "machine": where, "failure": None} | more
+            return {"workload": name, "machine": where, "failure": None, "arms": []} | more
         earlier = results.begin("old", "yesterday", False)
         earlier["comparisons"] = [one("model"), one("search-tree", "nvme"), one("search-tree", seconds=1)]
         found = results.begin("new", "today", False)
@@ -156,6 +165,14 @@ class Results(unittest.TestCase):
             [("search-tree", "nvme", "stock", "old", None), ("search-tree", "sata", "patched", "new", 4),
              ("search-tree", "sata", "stock", "new", 2), ("search-large", "sata", "stock", "new", None),
              ("model", "sata", "stock", "old", None)])
+        # what has more stays: an arm that ran, or any run of two that failed
+        ran = {"arms": [arm("damon/mglru", run(1, 0)), arm("default/mglru", run(1, 0))]}
+        broke = {"arms": [arm("damon/mglru", refused="failed: x"), arm("default/mglru", run(1, 0))]}
+        for name, before, after, put in (("search-tree", ran, broke, False), ("model", broke, ran, True),
+                                         ("search-large", ran | {"failure": "x"}, {"failure": "y"}, False)):
+            found["comparisons"] = []
+            self.assertTrue(results.put(found, one(name, **before), order))
+            self.assertEqual(results.put(found, one(name, **after), order), put, name)
         with self.assertRaisesRegex(ValueError, "--quick"):
             results.keep(results.begin("new", "today", True), earlier, order)
         with self.assertRaisesRegex(ValueError, "no longer: model"):
@@ -196,6 +213,20 @@ class Report(unittest.TestCase):
             less["targets"] = targets.judge(less["comparisons"])
             self.assertIn("it &lt;failed&gt;", self.check(less))
 
+    def test_a_picture_that_failed(self):
+        found = sample()
+        found["comparisons"][0]["pictures"] = [{"arm": "default/mglru", "refused": "it <broke>"}]
+        self.assertIn("No residency map of kernel&#x27;s default, MGLRU: it &lt;broke&gt;", self.check(found))
+
+    def test_pictures_of_late_samples(self):
+        """Looked at after 1, 2 and 9 s: what was seen at 2 holds for two of three columns."""
+        svg = charts.residency("x", [1, 2, 9], [[0], [50], [100]])
+        dark, = re.findall(r'opacity="1.00" d="M([0-9.]+) ', svg)
+        half, = re.findall(r'opacity="0.50" d="M([0-9.]+) ', svg)
+        width = (430 - 44 - 8) / 3
+        self.assertAlmostEqual(float(half), 44, delta=0.1)
+        self.assertAlmostEqual(float(dark), 44 + 2 * width, delta=0.1)
+
     def test_where_time_went_that_was_missing(self):
         text = self.check(sample()).replace("\u00a0", " ")
         link = '<a href="#profile-search-large-sata-6-12-1-test">the kernel: 7.5 s, by default 8.0 s</a>'
@@ -205,6 +236,8 @@ class Report(unittest.TestCase):
         found["comparisons"][0]["profiles"][1]["where"] = [
             {"group": "idle", "name": "idle", "share": 0.9}, {"group": "PagePatrol", "name": "x", "share": 0.1}]
         self.assertIn("waiting: 9.0 s, by default 12.0 s", self.check(found).replace("\u00a0", " "))
+        del found["comparisons"][0]["profiles"][0]["seconds"]  # of before they were noted
+        self.assertIn(">profile</a>", self.check(found))
         found["comparisons"][0]["profiles"] = []
         self.assertNotIn("<a ", self.check(found))
 

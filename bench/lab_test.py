@@ -114,6 +114,26 @@ class Places(unittest.TestCase):
                          [(f"0-{int(0.85 * 32 * MIB)}", [Path("/data/graph")])])
 
 
+class Scanning(unittest.TestCase):
+    """What a scan beside a server got done."""
+
+    def read(self, name, scan):
+        latency = {"count": 9, "p50": 1, "p99": 1, "p99.9": 1, "histogram": []}
+        server = {"roles": [{"role": "get", "operations": 9, "throughput": 9.0, "latency_ns": latency}]}
+        return plan.WORKLOADS[name].read([{"outcomes": [Outcome(Job([], role="server"), json.dumps(server)), scan]}], None)
+
+    def test_passes_that_were_finished(self):
+        job = Job([], role="scan")
+        self.assertEqual(self.read("backup", Outcome(job, runs=3, runs_seconds=9.0, seconds=11.0))["scan_throughput"], 20)
+        self.assertEqual(self.read("backup", Outcome(job, seconds=11.0))["scan_throughput"], 0)
+
+    def test_one_that_got_nowhere(self):
+        job = Job([], role="scan")
+        self.assertEqual(self.read("get-scan-30", Outcome(job))["scan_throughput"], 0)
+        said = json.dumps({"roles": [{"role": "scan", "operations": 0, "throughput": 0.0}]})
+        self.assertEqual(self.read("get-scan-30", Outcome(job, said))["scan_throughput"], 0)
+
+
 class Writing(unittest.TestCase):
     workload = plan.WORKLOADS["ycsb-d-leveldb"]
 

@@ -83,9 +83,9 @@ class Vm:
         return json.loads(call([*self.base, "--describe"])) | {"where": "vm"}
 
     def timeout(self):
-        """Seconds; each run has its own limit, and two more of some arms look closer: this is for
-        what hangs besides."""
-        return len(self.options.arms) * (self.options.repetitions + 2) * RUN_TIMEOUT
+        """Seconds. Each pass of a run has its own limit, and two more runs of some arms look closer: this
+        is for a guest that hangs."""
+        return max(7200, len(self.options.arms) * (self.options.repetitions + 2) * RUN_TIMEOUT)
 
     def run(self, workload, data, parts):
         path = module(self.repo, self.options.kernel)

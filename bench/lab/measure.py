@@ -199,12 +199,12 @@ def compared(workload, arms, repetitions, options, preparation):
 def look_closer(workload, arms, options, preparation, worth_profile):
     """Runs that are in no table, as looking costs time. What was measured is none the worse for one
     that fails."""
-    def looked(arm, watcher):
+    def looked(arm, make_watcher):
         try:
             preparation.turn_to(arm, options)
-            with_watcher = watcher()
-            run, _ = measure_once(workload, arm, options, with_watcher)
-            return with_watcher.result() | {"seconds": run["seconds"]}
+            watcher = make_watcher()
+            run, _ = measure_once(workload, arm, options, watcher)
+            return watcher.result() | {"seconds": run["seconds"]}
         except FAILURES as failure:
             return {"refused": str(failure)}
 

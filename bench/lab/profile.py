@@ -25,10 +25,6 @@ SAMPLE = re.compile(r"(?P<command>.{16}) +(?P<address>[0-9a-f]+) (?P<symbol>.+?)
 KERNEL, VSYSCALL = 1 << 63, 0xffffffffff600000
 
 
-class NoProfile(Failure):
-    """What was measured is none the worse for it."""
-
-
 def refuses():
     """Why there is no profile, or None."""
     return None if shutil.which("perf") else "perf is not installed (package linux-perf)"
@@ -38,7 +34,7 @@ def where(line):
     """(group, name) of a sample."""
     found = SAMPLE.match(line)
     if not found:
-        raise NoProfile(f"perf script: what is '{line}'?")
+        raise Failure(f"perf script: what is '{line}'?")
     command, symbol, file = found["command"].strip(), found["symbol"], found["file"]
     address = int(found["address"], 16)
     if address < KERNEL or address & ~0xfff == VSYSCALL:
@@ -57,7 +53,7 @@ def summed(lines):
     counts = Counter(where(line) for line in lines if line.strip())
     samples = sum(counts.values())
     if not samples:
-        raise NoProfile("perf saw nothing")
+        raise Failure("perf saw nothing")
     rest, kept = Counter(), []
     for (group, name), count in counts.most_common():
         if count < LEAST * samples:
@@ -109,7 +105,7 @@ class Profiler:
                 told.write(b"enable\n")
             if not select.select([answered], [], [], PATIENCE)[0] or not answered.readline().startswith("ack"):
                 self.process.kill()
-                raise NoProfile(f"perf record does not begin: {self.process.communicate()[1].strip()}")
+                raise Failure(f"perf record does not begin: {self.process.communicate()[1].strip()}")
             yield told
 
     def stop(self, told):
@@ -118,9 +114,9 @@ class Profiler:
         try:
             said = self.process.communicate(timeout=PATIENCE)[1]
         except subprocess.TimeoutExpired as expired:
-            raise NoProfile(f"perf record does not end within {PATIENCE} s") from expired
+            raise Failure(f"perf record does not end within {PATIENCE} s") from expired
         if self.process.returncode:
-            raise NoProfile(f"perf record ended with {self.process.returncode}: {said.strip() or 'it said nothing'}")
+            raise Failure(f"perf record ended with {self.process.returncode}: {said.strip() or 'it said nothing'}")
         self.lines = self.read()
 
     def read(self):
@@ -128,7 +124,7 @@ class Profiler:
                                 stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
                                 check=False)
         if script.returncode:
-            raise NoProfile(f"perf script: {script.stderr.strip()}")
+            raise Failure(f"perf script: {script.stderr.strip()}")
         return script.stdout.splitlines()
 
     def result(self):

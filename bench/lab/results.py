@@ -80,6 +80,16 @@ def keep(found, earlier, order):
         found["comparisons"].append({"commit": earlier["commit"], "when": earlier["when"]} | one)
 
 
+def has_more(earlier, one):
+    """A good comparison has more than a failed one, or than one without an arm's runs; a failed one
+    with runs, than one that failed without."""
+    def ran(each):
+        return {arm["arm"] for arm in each["arms"] if arm["runs"]}
+    if earlier["failure"]:
+        return bool(ran(earlier) and one["failure"] and not ran(one))
+    return bool(one["failure"] or ran(earlier) - ran(one))
+
+
 def refuse_less(one, arms, repetitions, earlier):
     """What there is on the same must not be replaced by less. `earlier`: comparisons."""
     for each in earlier:
@@ -99,15 +109,15 @@ def key(one):
 
 
 def put(found, one, order):
-    """Adds a comparison, in the place of one on the same workload, disk and kernel, but for a failed
-    one in the place of a good one. `order`: workloads."""
-    if one["failure"] and any(key(each) == key(one) and not each["failure"]
-                              for each in found["comparisons"]):
-        return
+    """Adds a comparison, in the place of one on the same workload, disk and kernel, unless that has
+    more. Whether it was added. `order`: workloads."""
+    if any(key(each) == key(one) and has_more(each, one) for each in found["comparisons"]):
+        return False
     found["comparisons"] = sorted(
         [each for each in found["comparisons"] if key(each) != key(one)]
         + [{"commit": found["commit"], "when": found["when"]} | one],
         key=lambda each: (order.index(each["workload"]), *key(each)))
+    return True
 
 
 def kernel_bytes(found):

@@ -33,7 +33,7 @@ def hit_bars(found):
     rows = []
     for arm in found["arms"]:
         value = results.summary(found, arm["arm"], "hit_ratio")
-        if value and arm["method"] != "unlimited":  # not within the limit of the optimum
+        if value and arm["method"] not in results.BOUNDS:  # not what the optimum is of
             # below 0: more was read than was asked for
             shares = (max(0.0, 100 * share) for share in (value.median, value.low, value.high))
             rows.append(charts.Bar(names.arm(arm), names.css(arm), *shares))

@@ -14,7 +14,7 @@ class Column:
     key: str
     decimals: int = 0
     factor: float = 1.0
-    limited: bool = False  # only of arms within the limit
+    limited: bool = False  # not of the bounds
 
 
 COMMON = (
@@ -42,7 +42,7 @@ def hit_columns(best):
 def cells(found, arm, spread=True):
     """One text per column; None where nothing is known."""
     for column in columns(found):
-        if column.limited and arm["method"] == "unlimited":
+        if column.limited and arm["method"] in results.BOUNDS:
             yield None
             continue
         values = results.values(found, arm["arm"], column.key)
