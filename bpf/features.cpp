@@ -22,7 +22,7 @@ struct Feature {
 
 constexpr Feature features[] = {
     {"bpf_rcu_read_lock", "a program that everybody may run must hold RCU for the engine", "6.2"},
-    {"register_btf_fmodret_id_set", "a BPF program must answer for a module's function", "6.3"},
+    {"register_btf_fmodret_id_set", "a BPF program must answer for a module's function", "6.2"},
 };
 
 } // namespace

@@ -122,6 +122,7 @@ bison                # kernel: the same
 bc                   # kernel: its time constants
 libelf-dev           # kernel: its build's own tools
 libssl-dev           # kernel: the same, with a distribution's configuration
+openssl              # kernel: the key that such a one has made for its modules
 zstd                 # kernel: how a distribution's is compressed
 perl                 # kernel: checkpatch
 kmod                 # depmod for the unpacked kernel

@@ -9,7 +9,10 @@ suites.
   test_results.py table KERNELS.tsv [FILE]       the table of kernels; into FILE, between its
                                                  markers, where rows and cells that KERNELS.tsv
                                                  says nothing of stay as they are
+  test_results.py figures FOLDER FILE            what the tests of suite vm measured, into FILE; the
+                                                 same of kernels that FOLDER has nothing of
 """
+import glob
 import json
 import os
 import shlex
@@ -69,7 +72,7 @@ def count(label, protocol, status, path):
 
 
 TABLE_SUITES = ["load", "unit", "shim", "bpf", "vm"]
-TABLE_COLUMNS = ["kernel", "release", *TABLE_SUITES, "commit"]
+TABLE_COLUMNS = ["kernel", "release", *TABLE_SUITES]
 
 
 def table(results, path):
@@ -86,17 +89,58 @@ def table(results, path):
             row = rows.setdefault(kernel, {})
             if row.get("release") != release:
                 row.clear()  # what was said of another release holds no longer
-            row.update(kernel=kernel, release=release, commit=commit)
+            row.update(kernel=kernel, release=release)
             cell = f"{passed} passed" if int(passed) or not int(failed) else ""
             for number, word in ((failed, "failed"), (skipped, "skipped")):
                 if int(number):
                     cell += f"{', ' if cell else ''}{number} {word}"
-            row[suite] = remark[0] if remark and remark[0] else cell
+            row[suite] = f"{remark[0] if remark and remark[0] else cell} ({commit})"
     if not path:
         print(doc_table.table(TABLE_COLUMNS, rows.values()), end="")
         return
     with open(path, "w", encoding="utf-8") as file:
         file.write(doc_table.replace(text, "kernels", TABLE_COLUMNS, rows.values()))
+
+
+LRUS = ("classic", "mglru")
+FIGURE_KERNELS = ["stock", "patched", "debug", "debug-module"]
+FIGURE_COLUMNS = ["test", "figure", *FIGURE_KERNELS]
+
+
+def is_figure(name):
+    """Shares of counts: what of a kernel's speed says nothing."""
+    return name.endswith("_share") or name == "bytes_ratio"
+
+
+def read_figures(folder):
+    """{(test, figure): {kernel: {LRU: value}}}, in the tests' order."""
+    found = {}
+    for path in sorted(glob.glob(os.path.join(folder, "*.json"))):
+        try:
+            with open(path, encoding="utf-8", errors="replace") as file:
+                report = json.load(file)
+        except ValueError:
+            continue  # of one that was killed
+        if "kernel" not in report or "lru" not in report:
+            continue  # not of suite vm
+        for suite in report["testsuites"]:
+            for test in suite["testsuite"]:
+                for name in filter(is_figure, test):
+                    found.setdefault((f"{suite['name']}.{test['name']}", name), {}).setdefault(
+                        report["kernel"], {})[report["lru"]] = test[name]
+    return found
+
+
+def figures(folder, path):
+    with open(path, encoding="utf-8") as file:
+        text = file.read()
+    rows = {(row["test"], row["figure"]): row for row in doc_table.read(text, "figures", FIGURE_COLUMNS)}
+    for key, values in read_figures(folder).items():
+        row = rows.setdefault(key, dict(zip(("test", "figure"), key)))
+        for kernel, by_lru in values.items():
+            row[kernel] = " / ".join(by_lru.get(lru, "-") for lru in LRUS)
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(doc_table.replace(text, "figures", FIGURE_COLUMNS, rows.values()))
 
 
 if __name__ == "__main__":
@@ -106,5 +150,7 @@ if __name__ == "__main__":
         count(sys.argv[2], sys.argv[3], int(sys.argv[4]), sys.argv[5])
     elif len(sys.argv) in (3, 4) and sys.argv[1] == "table":
         table(sys.argv[2], sys.argv[3] if len(sys.argv) == 4 else None)
+    elif len(sys.argv) == 4 and sys.argv[1] == "figures":
+        figures(sys.argv[2], sys.argv[3])
     else:
         sys.exit(__doc__)

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # kernel/install-kernel into a root of its own, with a made-up kernel: what it
-# installs and removes, and above all what it refuses. Also the table of kernels that
-# scripts/test_results.py keeps. Needs no root and changes nothing outside its folder.
+# installs and removes, and above all what it refuses. Needs no root and changes nothing
+# outside its folder.
 # shellcheck disable=SC2015
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname -- "$0")/lib.sh"
@@ -153,20 +153,4 @@ if [ "$(id -u)" = 0 ]; then
 	fi
 fi
 
-table() { python3 "$repo/scripts/test_results.py" table "$@"; }
-printf '%s\n' 'text' '<!-- kernels: begin -->' '| kernel | release | load | unit | shim | bpf | vm | commit |' \
-	'| --- | --- | --- | --- | --- | --- | --- | --- |' '| a | 1 | yes | - | - | 3 passed | - | c0 |' \
-	'| b | 1 | yes | - | - | 3 passed | - | c0 |' '<!-- kernels: end -->' 'more' >"$work/table.md"
-printf '%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n' a 1 vm 5 1 2 c1 '' b 2 load 0 1 0 c1 'no: too old' >"$work/rows.tsv"
-table "$work/rows.tsv" "$work/table.md"
-diff - "$work/table.md" >"$work/said" <<'TABLE' || fail "the table of kernels:"
-text
-<!-- kernels: begin -->
-| kernel | release | load | unit | shim | bpf | vm | commit |
-| --- | --- | --- | --- | --- | --- | --- | --- |
-| a | 1 | yes | - | - | 3 passed | 5 passed, 1 failed, 2 skipped | c1 |
-| b | 2 | no: too old | - | - | - | - | c1 |
-<!-- kernels: end -->
-more
-TABLE
 exit $((failures > 0))

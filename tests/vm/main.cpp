@@ -26,6 +26,10 @@ class RightMachine : public testing::Environment {
         ASSERT_TRUE(pagepatrol_ctl::status()["loaded"].boolean())
             << "PagePatrol is not loaded: scripts/vm without --no-load";
         std::printf("LRU: %s\n", lru().c_str());
+        // whose figures these are: scripts/test_results.py figures
+        const char* kernel = std::getenv("PAGEPATROL_TEST_KERNEL");
+        testing::Test::RecordProperty("kernel", kernel ? kernel : "stock");
+        testing::Test::RecordProperty("lru", lru());
     }
 };
 
