@@ -276,7 +276,7 @@ class Report(unittest.TestCase):
     def test_where_pagepatrol_was_loaded_all_the_time(self):
         found = sample()
         native = copy.deepcopy(found["comparisons"][0])
-        native["machine"] |= {"where": "native", "kernel": "6.12.1-mine"}
+        native["machine"] |= {"where": "native", "kernel": "6.12.1-mine", "packages": {"ripgrep": "13.0", "tar": "1.3"}}
         found["comparisons"].append(native)
         found["targets"] = targets.judge(found["comparisons"])
         text = self.check(found)
@@ -285,6 +285,7 @@ class Report(unittest.TestCase):
         # two kernels: each row says which
         self.assertIn("<td>search-large</td><td>sata</td><td>6.12.1-mine</td>", text)
         self.assertIn("search-large, sata, 6.12.1-test, classic", report.text(found))
+        self.assertIn("(ripgrep 13.0, tar 1.3), not in a virtual machine", text)
         found["comparisons"] = [native]
         self.assertNotIn("its own arms alone", self.check(found))
 

@@ -10,6 +10,10 @@ from lab.cgroup import RUN_TIMEOUT
 from lab.system import Failure
 
 
+# whose programs and libraries are measured
+PACKAGES = ("ripgrep", "tar", "liblmdb0", "libleveldb1d", "librocksdb7.8", "libsqlite3-0", "vmtouch", "nocache")
+
+
 def call(command, **more):
     done = subprocess.run([str(part) for part in command], check=False, stdout=subprocess.PIPE,
                           text=True, **more)
@@ -28,6 +32,17 @@ def commit(repo):
         return "unknown"
     clean = subprocess.run([*git, "diff", "--quiet", "HEAD", "--"], check=False).returncode == 0
     return name if clean else f"{name}-modified"
+
+
+def packages():
+    """{name: version} of what is measured, as far as it is Debian's. A guest has this machine's."""
+    try:
+        said = subprocess.run(["dpkg-query", "-W", "-f", "${db:Status-Abbrev}${Package} ${Version}\n", *PACKAGES],
+                              capture_output=True, text=True, check=False).stdout
+    except OSError:
+        return {}
+    lines = (line.split() for line in said.splitlines())
+    return {line[1]: line[2] for line in lines if line[0] == "ii"}
 
 
 def now():
@@ -80,7 +95,7 @@ class Vm:
             self.base += ["--kernel", options.kernel]
 
     def describe(self):
-        return json.loads(call([*self.base, "--describe"])) | {"where": "vm"}
+        return json.loads(call([*self.base, "--describe"])) | {"where": "vm", "packages": packages()}
 
     def timeout(self):
         """Seconds. Each pass of a run has its own limit, and two more runs of some arms look closer: this

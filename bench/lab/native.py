@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 from lab.costs import file_policy
-from lab.machine import call, own_command, stream
+from lab.machine import call, own_command, packages, stream
 from lab.system import LRU_SWITCH, PAGE, Failure, counters, difference, status
 
 # a program that maps a file
@@ -59,7 +59,7 @@ class Native:
             check_pagepatrol(build)
 
     def describe(self):
-        return describe() | {"disk": {"model": "its own"}, "where": "native"}
+        return describe() | {"disk": {"model": "its own"}, "where": "native", "packages": packages()}
 
     def run(self, workload, data, parts):
         before = LRU_SWITCH.read_text().strip()

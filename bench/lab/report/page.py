@@ -178,6 +178,8 @@ def arms_section(found):
 def machine_text(machine):
     disk = machine["disk"]
     text = f"{escape(machine['kernel'])}, {machine['cpus']} processors, {names.mebibytes(machine['memory_bytes'])}"
+    if found := machine.get("packages"):
+        text += f" ({escape(', '.join(f'{name} {version}' for name, version in found.items()))})"
     if machine["where"] != "vm":
         return text + ", not in a virtual machine"
     text += f", QEMU ({escape(machine['accelerator'])})"
