@@ -93,7 +93,7 @@ TEST_P(FirstToGo, EvenIfTouched) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Actions, FirstToGo, testing::Values("stream", "deactivate"),
-                         testing::PrintToStringParamName());
+                         [](const auto& info) { return std::string(info.param); });
 
 /// Else a program that unmaps and touches again and again would use up what reclaim may keep.
 TEST_F(Patched, UnmappingAKeptPageIsNoQuestion) {
