@@ -80,11 +80,14 @@ def keep(found, earlier, order):
         found["comparisons"].append({"commit": earlier["commit"], "when": earlier["when"]} | one)
 
 
+def ran(one):
+    """The names of the arms that have figures."""
+    return {arm["arm"] for arm in one["arms"] if arm["runs"]}
+
+
 def has_more(earlier, one):
     """A good comparison has more than a failed one, or than one without an arm's runs; a failed one
     with runs, than one that failed without."""
-    def ran(each):
-        return {arm["arm"] for arm in each["arms"] if arm["runs"]}
     if earlier["failure"]:
         return bool(ran(earlier) and one["failure"] and not ran(one))
     return bool(one["failure"] or ran(earlier) - ran(one))
@@ -95,7 +98,7 @@ def refuse_less(one, arms, repetitions, earlier):
     for each in earlier:
         if key(each) != key(one) or each["failure"]:
             continue
-        lost = [arm["arm"] for arm in each["arms"] if arm["runs"] and arm["arm"] not in arms]
+        lost = sorted(ran(each) - set(arms))
         had = max((len(arm["runs"]) for arm in each["arms"]), default=0)
         if lost or had > repetitions:
             what = f"the arms {', '.join(lost)}" if lost else f"{had} repetitions"

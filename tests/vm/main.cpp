@@ -27,9 +27,10 @@ class RightMachine : public testing::Environment {
             << "PagePatrol is not loaded: scripts/vm without --no-load";
         std::printf("LRU: %s\n", lru().c_str());
         // whose figures these are: scripts/test_results.py figures
-        const char* kernel = std::getenv("PAGEPATROL_TEST_KERNEL");
-        testing::Test::RecordProperty("kernel", kernel ? kernel : "stock");
-        testing::Test::RecordProperty("lru", lru());
+        if (const char* kernel = std::getenv("PAGEPATROL_TEST_KERNEL")) {
+            testing::Test::RecordProperty("kernel", kernel);
+            testing::Test::RecordProperty("lru", lru());
+        }
     }
 };
 

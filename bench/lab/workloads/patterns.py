@@ -35,6 +35,11 @@ MODEL = Dataset("model", "256M", make_model)
 GRAPH = Dataset("graph", "128M", make_graph)
 
 
+def lockable(limit_mib):
+    """How many pages the arm `advice` locks."""
+    return int(LOCKED_SHARE * limit_mib * MIB) // PAGE
+
+
 class Pattern(Workload):
     """One step of one config."""
     dataset = PATTERNS
@@ -126,7 +131,7 @@ class Model(Pattern):
     dataset, policy, effects = MODEL, "model.toml", ("dropped",)
     files = ("model.gguf",)
     pictured = {"weights (137 MiB)": "model.gguf"}
-    advice = {"files.loop.lock": int(LOCKED_SHARE * limit_mib * MIB) // PAGE}
+    advice = {"files.loop.lock": lockable(limit_mib)}
     locked = Pattern.first_pages
 
     def configured(self, options):
@@ -147,8 +152,7 @@ class GraphWalk(Pattern):
     metrics = (dataclasses.replace(HOT_SHARE, title="index reads that waited for the disk"),)
     files = ("graph",)
     pictured = {"graph (69 MiB), the index first": "graph"}
-    advice = {"files.graph.advice": "random",
-              "files.graph.lock": int(LOCKED_SHARE * limit_mib * MIB) // PAGE}
+    advice = {"files.graph.advice": "random", "files.graph.lock": lockable(limit_mib)}
     locked = Pattern.first_pages
 
     def configured(self, options):
@@ -204,8 +208,7 @@ class RandomRead(Pattern):
         self.share, self.name = share, f"random-{round(100 * share)}"
         self.title = f"Random reads, {share:.0%} of the file fit"
         self.limit_mib = int(share * 64)
-        self.advice = {"files.data.advice": "random",
-                       "files.data.lock": int(LOCKED_SHARE * self.limit_mib * MIB) // PAGE}
+        self.advice = {"files.data.advice": "random", "files.data.lock": lockable(self.limit_mib)}
         self.text = ("Every page of a file is as likely to be read as any other, so nobody can know which to keep: what "
                      "counts is the CPU time beside that of the default. The policy pins the file as far as the budget goes.")
 
