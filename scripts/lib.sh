@@ -38,15 +38,16 @@ existing_file() {
 	realpath -- "$2"
 }
 
-# with_lock FILE COMMAND...: one at a time over all processes of the machine;
-# the lock goes with the process, so an interrupted run leaves none behind.
+# with_lock FILE COMMAND...: one at a time over all processes of the machine. What the
+# command starts holds the lock too (a make survives the script that was killed); it goes
+# with the last of them, so an interrupted run leaves none behind.
 with_lock() {
 	local file=$1
 	shift
 	mkdir -p "$(dirname -- "$file")" || die "can't create $(dirname -- "$file")" "set PAGEPATROL_CACHE to a folder you may write to"
 	(
 		flock -n 9 || { say "waiting for another process, which holds $file" && flock 9; } || die "can't lock $file"
-		"$@" 9>&-
+		"$@"
 	) 9>"$file"
 }
 
