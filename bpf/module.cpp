@@ -35,7 +35,7 @@ Result<void> modprobe() {
         return Error{errno, "running modprobe pagepatrol", ""};
     if (!WIFEXITED(state) || WEXITSTATUS(state) != 0)
         return Error{ENOENT, "modprobe pagepatrol failed",
-                     "build it: scripts/build-module --kdir /lib/modules/" +
+                     "build it (Linux 6.9 or newer): scripts/build-module --kdir /lib/modules/" +
                                         kernel_release() +
                                         "/build, then ppctl load --module with the path it prints"};
     return {};

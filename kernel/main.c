@@ -11,8 +11,8 @@
  *
  * One source for two places: a module for a kernel as it is, and mm/pagepatrol of a
  * kernel that was patched for it (CONFIG_PAGEPATROL), where the reference check
- * itself asks. What differs is in Kbuild, symbols.h, at the end of this file, and
- * in notifier.c or reference.c.
+ * itself asks. What differs is in notifier.c or reference.c, in symbols.h, and between
+ * #ifdef MODULE.
  *
  * These kfuncs may be called from a page fault. They check their arguments and
  * queue the work; it runs in the same thread on its way back to user space

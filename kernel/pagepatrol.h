@@ -37,7 +37,9 @@ int pp_subscribed(struct mm_struct *mm, int error);
 /* --- notifier.c, or built in reference.c: address spaces that are asked about --- */
 
 void pp_do_subscribe(struct mm_struct *mm);
+#ifdef MODULE
 void pp_end_subscriptions(void);
+#endif
 
 int pp_returning(struct mm_struct *mm);
 

@@ -29,7 +29,8 @@ struct pp_queued {
 };
 
 /*
- * Work queued or running; each holds the module. It runs when its thread goes
+ * Work queued or running, over which processors that queue at the same moment may go
+ * by one each; each holds the module. It runs when its thread goes
  * back to user space, which one that sits in a system call may not do for long:
  * then unloading is refused (-EWOULDBLOCK), it never waits for that thread.
  */
@@ -52,6 +53,7 @@ static atomic_t pp_pending_of_user[1 << PP_USER_BITS];
  */
 #define PP_BURST_BITS 10
 static struct pp_bursts {
+	/* never taken from an interrupt, pp_queue() refuses there: they may stay on */
 	raw_spinlock_t lock;
 	struct hlist_head first;
 } pp_bursts[1 << PP_BURST_BITS];

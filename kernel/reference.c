@@ -57,6 +57,7 @@ bool __pagepatrol_ignored(struct vm_area_struct *vma, unsigned long addr,
 /* @mm has users: its end, which takes the bit back, is still to come. */
 void pp_do_subscribe(struct mm_struct *mm)
 {
+	/* No order towards those who test it: a question too few is default behaviour. */
 	if (!test_and_set_bit(MMF_PAGEPATROL, &mm->flags))
 		atomic_inc(&pp_nr_subscriptions);
 	pp_subscribed(mm, 0);

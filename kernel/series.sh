@@ -33,7 +33,9 @@ released_source() {
 		[ ! -f "$cached" ] || { basename -- "${cached%/Makefile}" && return; }
 	done
 	versions=$(apt-cache madison "$source_package" 2>/dev/null | awk '{ print $3 }')
-	grep -m 1 "^${stock%%+*}-" <<<"$versions" || head -n 1 <<<"$versions"
+	grep -m 1 "^${stock%%+*}-" <<<"$versions" && return
+	say "there is no $source_package of the stock kernel's version, ${stock%%+*}: taking the newest"
+	head -n 1 <<<"$versions"
 }
 
 unpack_source() {
@@ -119,6 +121,10 @@ apply_series() {
 	export GIT_AUTHOR_NAME=Debian GIT_AUTHOR_EMAIL=debian-kernel@lists.debian.org GIT_AUTHOR_DATE=$KBUILD_BUILD_TIMESTAMP
 	export GIT_COMMITTER_NAME=PagePatrol GIT_COMMITTER_EMAIL=pagepatrol@localhost GIT_COMMITTER_DATE=$KBUILD_BUILD_TIMESTAMP
 	git init -q --template= -b series "$series_repo" || die "can't make a repository in $series_repo"
+	for file in "$patches_dir"/*.patch; do
+		[ ! -f "$file" ] || series_steps | grep -qxF "${file##*/}" || die "$file is not in $patches_dir/series" \
+			"name it there, at its place; or remove it: git format-patch names a patch by its subject"
+	done
 	for step in $(series_steps); do
 		[ "$step" != @sources ] || continue
 		[ -f "$patches_dir/$step" ] || die "$patches_dir/series names $step, which does not exist"

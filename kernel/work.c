@@ -461,7 +461,10 @@ static void pp_do_readahead(struct mm_struct *mm, const struct pp_work *work)
 	fput(file);
 }
 
-/* Has what is on its way to the LRU, or between its lists, arrive: lru_add_drain(). */
+/*
+ * Has what is on its way to the LRU, or between its lists, arrive: lru_add_drain(), which
+ * modules can't call. Releasing a batch of none does it, and nothing else.
+ */
 static void pp_drain(void)
 {
 	struct folio_batch none;

@@ -49,6 +49,12 @@ grep -qx 'Subject: \[PATCH 0/2\] mm: a series' "$work/mails/0000-cover-letter.pa
 make_mails "$work/mails" && fail "a folder that is not empty must be refused"
 grep -q 'is not empty' "$work/said" || fail "... and the refusal says so"
 
+# a patch whose subject was changed has another name, and the old one would still be applied
+cp "$work/patches/0001-change.patch" "$work/patches/0001-new-name.patch"
+make_mails "$work/unnamed" && fail "a patch that the series does not name must be refused"
+grep -q '0001-new-name.patch is not in ' "$work/said" || fail "... and the refusal names it"
+rm "$work/patches/0001-new-name.patch"
+
 # a hook of a worktree names its repository to all that it calls: this test, too, maybe
 unset $(git rev-parse --local-env-vars)
 git init -q "$work/hook" && git -C "$work/hook" -c user.name=A -c user.email=a@example.org -c commit.gpgSign=false commit -q --allow-empty -m mine

@@ -40,8 +40,8 @@ TEST_F(Patched, KeptInSpiteOfRandomAdviceBehindTheShim) {
 class FirstToGo : public Patched, public testing::WithParamInterface<const char*> {
   protected:
     struct Left {
-        double others_lost_MiB; ///< of the neighbour's file
-        double own_lost_MiB;
+        double others_lost_share; ///< of the neighbour's file
+        double own_lost_share;
     };
 
     /// Two processes with a file each, of one size, both used; that with a policy last, so
@@ -59,7 +59,7 @@ class FirstToGo : public Patched, public testing::WithParamInterface<const char*
         toucher.ask("touch");
         neighbour.ask("fill " + std::to_string(data_size(40 * MiB) / MiB));
         const auto lost = [](Child& child) {
-            return (Data::hot - std::stod(child.ask("cached")) * page_size) / MiB;
+            return 1 - std::stod(child.ask("cached")) * page_size / static_cast<double>(Data::hot);
         };
         const Left left{lost(neighbour), lost(toucher)};
         EXPECT_EQ(cgroup.oom_kills(), 0u);
@@ -80,13 +80,12 @@ TEST_P(FirstToGo, EvenIfTouched) {
     const Json before = pagepatrol_ctl::status();
     const Left left = run_beside(policy);
     const Json after = pagepatrol_ctl::status();
-    report("default_others_lost_MiB", by_default.others_lost_MiB);
-    report("others_lost_MiB", left.others_lost_MiB);
-    report("own_lost_MiB", left.own_lost_MiB);
-    const double all = static_cast<double>(Data::hot) / MiB;
-    EXPECT_GE(by_default.others_lost_MiB, 0.25 * all) << "the test shows nothing";
-    EXPECT_GE(left.own_lost_MiB, 0.25 * all);
-    EXPECT_LE(left.others_lost_MiB, 0.01 * all);
+    report("default_others_lost_share", by_default.others_lost_share);
+    report("others_lost_share", left.others_lost_share);
+    report("own_lost_share", left.own_lost_share);
+    EXPECT_GE(by_default.others_lost_share, 0.25) << "the test shows nothing";
+    EXPECT_GE(left.own_lost_share, 0.25);
+    EXPECT_LE(left.others_lost_share, 0.01);
     EXPECT_GT(pagepatrol_ctl::total(after, "ignored"), pagepatrol_ctl::total(before, "ignored"));
 }
 
