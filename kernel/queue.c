@@ -29,8 +29,8 @@ struct pp_queued {
 };
 
 /*
- * Work queued or running, over which processors that queue at the same moment may go
- * by one each; each holds the module. It runs when its thread goes
+ * Work queued or running, over whose limits threads that queue at the same moment may
+ * go by one each; each holds the module. It runs when its thread goes
  * back to user space, which one that sits in a system call may not do for long:
  * then unloading is refused (-EWOULDBLOCK), it never waits for that thread.
  */

@@ -122,7 +122,7 @@ apply_series() {
 	export GIT_COMMITTER_NAME=PagePatrol GIT_COMMITTER_EMAIL=pagepatrol@localhost GIT_COMMITTER_DATE=$KBUILD_BUILD_TIMESTAMP
 	git init -q --template= -b series "$series_repo" || die "can't make a repository in $series_repo"
 	for file in "$patches_dir"/*.patch; do
-		[ ! -f "$file" ] || series_steps | grep -qxF "${file##*/}" || die "$file is not in $patches_dir/series" \
+		[ ! -f "$file" ] || series_steps | grep -xF "${file##*/}" >/dev/null || die "$file is not in $patches_dir/series" \
 			"name it there, at its place; or remove it: git format-patch names a patch by its subject"
 	done
 	for step in $(series_steps); do

@@ -13,12 +13,15 @@ cat >"$work/builder" <<'BUILDER'
 #!/bin/sh
 echo begun >>"$1/log"
 n=0
-while [ ! -e "$1/go_on" ] && [ $n -lt 300 ]; do sleep 0.1; n=$((n + 1)); done
+while [ -d "$1" ] && [ ! -e "$1/go_on" ] && [ $n -lt 300 ]; do sleep 0.1; n=$((n + 1)); done
 echo done >>"$1/log"
 BUILDER
 chmod +x "$work/builder"
 # shellcheck disable=SC2317
-build() { "$work/builder" "$work"; }
+build() {
+	echo "$BASHPID" >"$work/inner"
+	"$work/builder" "$work"
+}
 # shellcheck disable=SC2317
 write_second() { echo second >>"$work/log"; }
 
@@ -34,14 +37,13 @@ until_true() {
 
 with_lock "$work/lock" build &
 holder=$!
-until_true grep -q begun "$work/log" 2>/dev/null || fail "the first command was not run"
+until_true grep -qs begun "$work/log" || fail "the first command was not run"
 # the shell that runs the command, and the one around it
-pkill -KILL -P "$holder"
-kill -KILL "$holder"
+kill -KILL "$(<"$work/inner")" "$holder" || fail "the shells had ended"
 wait "$holder" 2>/dev/null
 with_lock "$work/lock" write_second 2>"$work/said" &
 second=$!
-until_true grep -q 'waiting for another process' "$work/said" || fail "the second does not say that it waits"
+until_true grep -qs 'waiting for another process' "$work/said" || fail "the second does not say that it waits"
 sleep 0.5
 grep -q second "$work/log" && fail "the second did not wait for what the killed one had started"
 : >"$work/go_on"
