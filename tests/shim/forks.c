@@ -14,6 +14,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../slow.h"
+
 enum { threads = 4, forks = 60 };
 
 static atomic_int stop, wrong;
@@ -41,7 +43,7 @@ static void *work(void *arg) {
 
 int main(int argc, char **argv) {
     fd = open(argc > 1 ? argv[1] : "", O_RDONLY);
-    alarm(60);
+    alarm(60U * (unsigned)slowness()); // ThreadSanitizer on a debugging kernel needs it
     pthread_t id[threads];
     for (size_t i = 0; i < threads; ++i)
         pthread_create(&id[i], NULL, work, (void *)i);
@@ -50,7 +52,7 @@ int main(int argc, char **argv) {
         const long start = now_ms();
         const pid_t child = fork();
         if (child == 0) {
-            alarm(20);
+            alarm(20U * (unsigned)slowness());
             char *block = malloc(3 << 20);
             memset(block, 1, 3 << 20);
             free(block);
