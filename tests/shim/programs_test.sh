@@ -30,17 +30,19 @@ SHIM=$scratch/libpagepatrol.so
     printf '[[rule]]\npath = "**"\naction = "stream"\n'
 } >"$scratch/stream.toml"
 
+limit=$((90 * ${PAGEPATROL_TEST_SLOW:-1}))
+
 # run VARIANT [VARIABLE=VALUE...]
 run() {
     variant=$1
     shift
     rm -rf "$work"
     mkdir "$work"
-    (cd "$work" && exec env "$@" timeout -k 5 90 sh "$workload") \
+    (cd "$work" && exec env "$@" timeout -k 5 $limit sh "$workload") \
         >"$scratch/$variant.out" 2>"$scratch/$variant.err" </dev/null
     echo $? >"$scratch/$variant.status"
     case $(cat "$scratch/$variant.status") in
-    124 | 137) fail "$name, $variant: not done after 90 seconds" ;;
+    124 | 137) fail "$name, $variant: not done after $limit seconds" ;;
     esac
 }
 

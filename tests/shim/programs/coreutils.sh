@@ -22,7 +22,16 @@ join <<'HERE' - data | head -n 2
 0 zero
 1 one
 HERE
-(tail -f -n 1 --pid=$$ data & pid=$!; sleep 0.2; echo 'one more' >>data; sleep 0.3; kill "$pid"; wait "$pid" 2>/dev/null) || echo "tail ended $?"
+(
+    tail -f -n 1 --pid=$$ data >followed &
+    pid=$!
+    until [ -s followed ]; do sleep 0.05; done
+    echo 'one more' >>data
+    until grep -q 'one more' followed; do sleep 0.05; done
+    kill "$pid"
+    wait "$pid" 2>/dev/null
+) || echo "tail ended $?"
+cat followed && rm followed
 dd if=data of=block bs=4096 count=3 skip=2 status=none && b2sum block
 od -A d -t x1z -N 32 data
 base64 block | base64 -d | cmp - block
