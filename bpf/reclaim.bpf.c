@@ -118,6 +118,9 @@ int BPF_PROG(page_used, struct mm_struct *mm, unsigned long start,
 		return PP_ANSWER_NONE;
 	action = found.range.action;
 	if (pp_can_ignore() && ((1u << action) & PP_IGNORED_ACTIONS)) {
+		/* of a huge page: what lies behind the range may be worth keeping */
+		if (end > found.range.end)
+			return PP_ANSWER_NONE;
 		if (!aside)
 			pp_count(PP_STAT_IGNORED, 1);
 		return PP_ANSWER_IGNORE;

@@ -21,7 +21,7 @@ __bpf_hook_start();
 /**
  * pp_page_used - fmod_ret hook: is a page to count as used?
  * @mm: the address space that maps it
- * @start: first address of the page there
+ * @start: first address of the page there; a huge one may be of more than one range
  * @end: one past its last address; @start where only PP_ANSWER_IGNORE makes a
  *       difference
  *
