@@ -5,10 +5,12 @@
 // input.
 //   touch   reads a byte of each page; answers: major faults it took
 //   sip     reads a byte of each page of the first quarter; the same answer
+//   huge    touches it with the advice MADV_HUGEPAGE; answers: KiB mapped by huge pages
 //   unmap   gives back all pages, by a raw madvise(MADV_DONTNEED); they stay in the cache
 //   cached  answers: pages of all files that are in memory
 //   fill N  has N MiB more of memory of its own, and uses it; the same answer
 #include <cstdio>
+#include <fstream>
 #include <iostream>
 #include <string>
 #include <string_view>
@@ -20,6 +22,16 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+/// KiB of page cache that this process maps by huge pages.
+static long huge_kib() {
+    std::ifstream smaps("/proc/self/smaps_rollup");
+    const std::string_view key = "FilePmdMapped:";
+    for (std::string line; std::getline(smaps, line);)
+        if (line.starts_with(key))
+            return std::stol(line.substr(key.size()));
+    return 0;
+}
 
 static long major_faults() {
     rusage usage{};
@@ -49,8 +61,8 @@ int main(int argc, char** argv) {
         const long before = major_faults();
         if (word.starts_with("fill ")) {
             const std::size_t size = std::stoul(word.substr(5)) << 20;
-            void* memory = mmap(nullptr, size, PROT_READ | PROT_WRITE,
-                                MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+            void* memory =
+                mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
             if (memory == MAP_FAILED) {
                 std::perror("fill");
                 return 1;
@@ -80,7 +92,13 @@ int main(int argc, char** argv) {
             std::cout << pages << std::endl;
             continue;
         }
-        if (word != "touch" && word != "sip") {
+        if (word == "huge")
+            for (const std::string_view file : files)
+                if (syscall(SYS_madvise, file.data(), file.size(), MADV_HUGEPAGE) != 0) {
+                    std::perror("huge");
+                    return 1;
+                }
+        if (word != "touch" && word != "sip" && word != "huge") {
             std::cerr << "hold: unknown word: " << word << '\n';
             return 2;
         }
@@ -90,7 +108,7 @@ int main(int argc, char** argv) {
             for (std::size_t at = 0; at < file.size() / part; at += 4096)
                 sink = file[at];
         static_cast<void>(sink);
-        std::cout << major_faults() - before << std::endl;
+        std::cout << (word == "huge" ? huge_kib() : major_faults() - before) << std::endl;
     }
     return 0;
 }

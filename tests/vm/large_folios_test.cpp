@@ -176,5 +176,34 @@ TEST(LargeFolios, WhatIsEvictedIsCutNowhere) {
     EXPECT_LE(left, data_size(MiB));
 }
 
+/// A huge page is asked about as a whole, and its first part does not speak for the rest.
+TEST(LargeFolios, HugePageBeyondTheRangeIsNotIgnored) {
+    if (!pagepatrol_ctl::built_in())
+        GTEST_SKIP() << "nothing is ignored but where PagePatrol is built in";
+    const Xfs xfs;
+    const std::string file = xfs.copy_of(Data::need("hot"), "huge");
+    const TemporaryFolder folder;
+    const std::string policy = folder.file(
+        "part.toml", "schema = 1\n[[rule]]\npath = \"" + file +
+                         "\"\nrange = { length = \"1MiB\" }\naction = \"deactivate\"\n");
+    const Arm arm{policy, limit_for(Data::hot + 16 * MiB)};
+    drop_caches();
+    run({{built("tests/vm/hold")}});
+    const MemoryCgroup cgroup(arm.limit);
+    Child child({under(arm, {built("tests/vm/hold"), file}), {}, cgroup.path()});
+    const double huge = std::stod(child.ask("huge")) * 1024 / static_cast<double>(Data::hot);
+    const Json before = pagepatrol_ctl::status();
+    child.ask("fill " + std::to_string(data_size(40 * MiB) / MiB));
+    const Json after = pagepatrol_ctl::status();
+    const double left = std::stod(child.ask("cached")) * page_size / static_cast<double>(Data::hot);
+    report("share_in_huge_pages", huge);
+    report("left_after_reclaim", left);
+    EXPECT_GE(huge, 0.9) << "the test shows nothing";
+    EXPECT_LE(left, 0.9) << "the test shows nothing";
+    EXPECT_EQ(pagepatrol_ctl::total(after, "ignored"), pagepatrol_ctl::total(before, "ignored"));
+    EXPECT_EQ(cgroup.oom_kills(), 0u);
+    expect_undisturbed(child.wait());
+}
+
 } // namespace
 } // namespace vmtest
