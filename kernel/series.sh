@@ -27,12 +27,14 @@ export GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_GLOBAL=/dev/null
 # equal versions can be compared.
 released_source() {
 	local stock versions cached
-	stock=$("$pp_repo/scripts/fetch-kernel")
-	stock=$(<"$stock/release")
+	# In a command substitution, as this is run, errors do not end bash by themselves.
+	stock=$("$pp_repo/scripts/fetch-kernel") || return
+	stock=$(<"$stock/release") || return
 	for cached in "$sources_cache/${stock%%+*}"-*/Makefile; do
 		[ ! -f "$cached" ] || { basename -- "${cached%/Makefile}" && return; }
 	done
 	versions=$(apt-cache madison "$source_package" 2>/dev/null | awk '{ print $3 }')
+	[ -n "$versions" ] || die "no package $source_package in the package sources" "this needs Debian 12 with bookworm-security in its sources"
 	grep -m 1 "^${stock%%+*}-" <<<"$versions" && return
 	say "there is no $source_package of the stock kernel's version, ${stock%%+*}: taking the newest"
 	head -n 1 <<<"$versions"
@@ -64,8 +66,7 @@ unpack_source() {
 need_source() {
 	sources_cache=$pp_cache/kernel-source
 	mkdir -p "$sources_cache" || die "can't create $sources_cache" "set PAGEPATROL_CACHE to a folder you may write to"
-	source_version=$(released_source)
-	[ -n "$source_version" ] || die "no package $source_package in the package sources" "this needs Debian 12 with bookworm-security in its sources"
+	source_version=$(released_source) || exit
 	source_tree=$sources_cache/$source_version
 	[ -f "$source_tree/Makefile" ] || with_lock "$sources_cache/.lock" unpack_source "$source_version"
 	export KBUILD_BUILD_TIMESTAMP

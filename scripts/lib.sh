@@ -57,19 +57,22 @@ pp_kernels="stock patched debug debug-module"
 # pp_kernel NAME: prints the folder of one of them, made if need be; or of any other
 # that has the same shape.
 pp_kernel() {
-	local folder
-	case $1 in
+	local folder name=$1
+	[ ! -f "$1/release" ] || name=folder
+	case $name in
 	stock) "$pp_repo/scripts/fetch-kernel" ;;
 	patched) "$pp_repo/kernel/build-kernel" ;;
 	debug) "$pp_repo/kernel/build-kernel" --debug ;;
 	debug-module) "$pp_repo/kernel/build-kernel" --debug --for-module ;;
 	6.*) "$pp_repo/scripts/fetch-kernel" "$1" ;;
-	*)
-		[ -f "$1/release" ] || die "'$1' is no kernel: none of ${pp_kernels// /, }, 6.12-rt, 6.1, nor a folder with a file \`release\`" \
-			"scripts/fetch-kernel and kernel/build-kernel print such folders"
+	folder)
 		folder=$(realpath -- "$1")
 		case $folder in *[[:space:]]*) die "'$1': a kernel's folder can't have a blank in its path" "make, which builds the module for it, takes none" ;; esac
 		echo "$folder"
+		;;
+	*)
+		die "'$1' is no kernel: none of ${pp_kernels// /, }, 6.12-rt, 6.1, nor a folder with a file \`release\`" \
+			"scripts/fetch-kernel and kernel/build-kernel print such folders"
 		;;
 	esac
 }
