@@ -5,6 +5,7 @@
 // input.
 //   touch   reads a byte of each page; answers: major faults it took
 //   sip     reads a byte of each page of the first quarter; the same answer
+//   roam N  reads a byte of each of N pages at random, of all files; the same answer
 //   huge    touches it with the advice MADV_HUGEPAGE; answers: KiB mapped by huge pages
 //   unmap   gives back all pages, by a raw madvise(MADV_DONTNEED); they stay in the cache
 //   cached  answers: pages of all files that are in memory
@@ -12,6 +13,7 @@
 #include <cstdio>
 #include <fstream>
 #include <iostream>
+#include <random>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -57,6 +59,7 @@ int main(int argc, char** argv) {
         close(fd);
         files.emplace_back(static_cast<const char*>(map), size);
     }
+    std::minstd_rand random; // the same in each run
     for (std::string word; std::getline(std::cin, word);) {
         const long before = major_faults();
         if (word.starts_with("fill ")) {
@@ -69,6 +72,16 @@ int main(int argc, char** argv) {
             }
             for (std::size_t at = 0; at < size; at += 4096)
                 static_cast<volatile char*>(memory)[at] = 1;
+            std::cout << major_faults() - before << std::endl;
+            continue;
+        }
+        if (word.starts_with("roam ")) {
+            volatile char sink = 0;
+            for (std::size_t left = std::stoul(word.substr(5)); left > 0; --left) {
+                const std::string_view file = files[random() % files.size()];
+                sink = file[random() % (file.size() / 4096) * 4096];
+            }
+            static_cast<void>(sink);
             std::cout << major_faults() - before << std::endl;
             continue;
         }

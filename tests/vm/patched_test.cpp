@@ -39,14 +39,22 @@ TEST_F(Patched, KeptInSpiteOfRandomAdviceBehindTheShim) {
 
 class FirstToGo : public Patched, public testing::WithParamInterface<const char*> {
   protected:
+    static std::string rule() {
+        return std::string("schema = 1\n[[rule]]\npath = \"/scratch/hot\"\naction = \"") +
+               GetParam() + "\"\n";
+    }
+
     struct Left {
         double others_lost_share; ///< of the neighbour's file
         double own_lost_share;
+        double others_fault_share; ///< of its pages, touched at random afterwards
     };
 
     /// Two processes with a file each, of one size, both used; that with a policy last, so
-    /// that a fair LRU takes of the other. Then memory gets short.
-    static Left run_beside(const std::string& policy) {
+    /// that a fair LRU takes of the other. Then memory gets short; meanwhile it may go on to
+    /// touch its file, at random.
+    enum class Meanwhile { idle, touching };
+    static Left run_beside(const std::string& policy, Meanwhile meanwhile) {
         const std::string first = Data::need("hot"), other = Data::folder + "/other";
         std::filesystem::copy_file(first, other, std::filesystem::copy_options::skip_existing);
         const Arm arm{policy, limit_for(2 * 64 * MiB + 16 * MiB)};
@@ -57,11 +65,18 @@ class FirstToGo : public Patched, public testing::WithParamInterface<const char*
         Child toucher({under(arm, {built("tests/vm/hold"), first}), {}, cgroup.path()});
         neighbour.ask("touch");
         toucher.ask("touch");
-        neighbour.ask("fill " + std::to_string(data_size(40 * MiB) / MiB));
+        const auto pages = std::to_string(Data::hot / page_size);
+        for (int part = 0; part < 10; ++part) {
+            neighbour.ask("fill " + std::to_string(data_size(40 * MiB) / MiB / 10));
+            if (meanwhile == Meanwhile::touching)
+                toucher.ask("roam " + pages);
+        }
         const auto lost = [](Child& child) {
             return 1 - std::stod(child.ask("cached")) * page_size / static_cast<double>(Data::hot);
         };
-        const Left left{lost(neighbour), lost(toucher)};
+        Left left{lost(neighbour), lost(toucher), 0};
+        left.others_fault_share =
+            std::stod(neighbour.ask("roam " + pages)) * page_size / static_cast<double>(Data::hot);
         EXPECT_EQ(cgroup.oom_kills(), 0u);
         expect_undisturbed(toucher.wait());
         EXPECT_TRUE(neighbour.wait().good());
@@ -72,13 +87,10 @@ class FirstToGo : public Patched, public testing::WithParamInterface<const char*
 
 TEST_P(FirstToGo, EvenIfTouched) {
     const TemporaryFolder folder;
-    const std::string policy =
-        folder.file("first.toml", std::string("schema = 1\n[[rule]]\npath = \"/scratch/hot\"\n"
-                                              "action = \"") +
-                                      GetParam() + "\"\n");
-    const Left by_default = run_beside("");
+    const std::string policy = folder.file("first.toml", rule());
+    const Left by_default = run_beside("", Meanwhile::idle);
     const Json before = pagepatrol_ctl::status();
-    const Left left = run_beside(policy);
+    const Left left = run_beside(policy, Meanwhile::idle);
     const Json after = pagepatrol_ctl::status();
     report("default_others_lost_share", by_default.others_lost_share);
     report("others_lost_share", left.others_lost_share);
@@ -86,6 +98,23 @@ TEST_P(FirstToGo, EvenIfTouched) {
     EXPECT_GE(by_default.others_lost_share, 0.25) << "the test shows nothing";
     EXPECT_GE(left.own_lost_share, 0.25);
     EXPECT_LE(left.others_lost_share, 0.01);
+    EXPECT_GT(pagepatrol_ctl::total(after, "ignored"), pagepatrol_ctl::total(before, "ignored"));
+}
+
+TEST_P(FirstToGo, EvenIfTouchedMeanwhile) {
+    const TemporaryFolder folder;
+    const std::string policy = folder.file("first.toml", rule());
+    const Left by_default = run_beside("", Meanwhile::touching);
+    const Json before = pagepatrol_ctl::status();
+    const Left left = run_beside(policy, Meanwhile::touching);
+    const Json after = pagepatrol_ctl::status();
+    report("default_others_fault_share", by_default.others_fault_share);
+    report("others_fault_share", left.others_fault_share);
+    report("default_own_lost_share", by_default.own_lost_share);
+    report("own_lost_share", left.own_lost_share);
+    EXPECT_GE(by_default.others_fault_share, 0.03) << "the test shows nothing";
+    EXPECT_LE(left.others_fault_share, by_default.others_fault_share / 2);
+    EXPECT_GE(left.own_lost_share, 0.25);
     EXPECT_GT(pagepatrol_ctl::total(after, "ignored"), pagepatrol_ctl::total(before, "ignored"));
 }
 
