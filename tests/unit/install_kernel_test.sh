@@ -71,6 +71,9 @@ rm /etc/kernel/postinst.d/dkms
 step "$1" --replace "$2"
 step "$1" --root "$3/root" "$2"
 step "$1" --remove 6.12.1-mine
+step "$1" "$2" >/dev/null 2>&1
+ln -s /bin/false /etc/kernel/postrm.d/dkms
+step "$1" --remove 6.12.1-mine
 find /boot /lib/modules /usr/src -name '*-mine*'
 INSIDE
 }
@@ -107,6 +110,14 @@ install-kernel: installed 6.12.1-mine; boot it from the menu, then: uname -r
 --- kernel/install-kernel --root inside/root own
 install-kernel: installed 6.12.1-mine in inside/root; an initramfs and a boot entry are to be made in there
 --- kernel/install-kernel --remove 6.12.1-mine
+/etc/kernel/prerm.d 6.12.1-mine /boot/vmlinuz-6.12.1-mine boot/vmlinuz-6.12.1-mine lib/modules/6.12.1-mine/build/Makefile lib/modules/6.12.1-mine/modules.dep
+/etc/kernel/postrm.d 6.12.1-mine /boot/vmlinuz-6.12.1-mine lib/modules/6.12.1-mine/modules.dep
+--- kernel/install-kernel --remove 6.12.1-mine
+run-parts: /etc/kernel/postrm.d/dkms exited with return code 1
+install-kernel: one of the hooks in /etc/kernel/postrm.d failed; the others ran
+install-kernel: 6.12.1-mine is gone, but a hook failed (see above): the boot menu may name it still
+  HINT: mend that, then update-grub
+status 125
 /etc/kernel/prerm.d 6.12.1-mine /boot/vmlinuz-6.12.1-mine boot/vmlinuz-6.12.1-mine lib/modules/6.12.1-mine/build/Makefile lib/modules/6.12.1-mine/modules.dep
 /etc/kernel/postrm.d 6.12.1-mine /boot/vmlinuz-6.12.1-mine lib/modules/6.12.1-mine/modules.dep
 SAID
