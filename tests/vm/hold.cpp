@@ -11,6 +11,7 @@
 //   cached  answers: pages of all files that are in memory
 //   fill N  has N MiB more of memory of its own, and uses it; the same answer
 #include <cstdio>
+#include <cstdlib>
 #include <fstream>
 #include <iostream>
 #include <random>
@@ -41,8 +42,59 @@ static long major_faults() {
     return usage.ru_majflt;
 }
 
+using Files = std::vector<std::string_view>;
+
+static void read_byte(std::string_view file, std::size_t at) {
+    static_cast<void>(*static_cast<const volatile char*>(file.data() + at));
+}
+
+/// A byte of each page of the first 1/part.
+static void touch(const Files& files, std::size_t part) {
+    for (const std::string_view file : files)
+        for (std::size_t at = 0; at < file.size() / part; at += 4096)
+            read_byte(file, at);
+}
+
+static void roam(const Files& files, std::size_t pages) {
+    static std::minstd_rand random; // the same in each run
+    for (; pages > 0; --pages) {
+        const std::string_view file = files[random() % files.size()];
+        read_byte(file, random() % (file.size() / 4096) * 4096);
+    }
+}
+
+static std::size_t cached(const Files& files) {
+    std::size_t pages = 0;
+    for (const std::string_view file : files) {
+        std::vector<unsigned char> in_core((file.size() + 4095) / 4096);
+        mincore(const_cast<char*>(file.data()), file.size(), in_core.data());
+        for (const unsigned char each : in_core)
+            pages += each & 1;
+    }
+    return pages;
+}
+
+/// By raw system calls, of which no shim knows. Ends the process if one is refused.
+static void advise(const Files& files, int advice) {
+    for (const std::string_view file : files)
+        if (syscall(SYS_madvise, file.data(), file.size(), advice) != 0) {
+            std::perror("madvise");
+            std::exit(1);
+        }
+}
+
+static void fill(std::size_t size) {
+    void* memory = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) {
+        std::perror("fill");
+        std::exit(1);
+    }
+    for (std::size_t at = 0; at < size; at += 4096)
+        static_cast<volatile char*>(memory)[at] = 1;
+}
+
 int main(int argc, char** argv) {
-    std::vector<std::string_view> files;
+    Files files;
     for (int i = 1; i < argc; ++i) {
         const int fd = open(argv[i], O_RDONLY | O_CLOEXEC);
         struct stat st {};
@@ -59,69 +111,35 @@ int main(int argc, char** argv) {
         close(fd);
         files.emplace_back(static_cast<const char*>(map), size);
     }
-    std::minstd_rand random; // the same in each run
-    for (std::string word; std::getline(std::cin, word);) {
+    for (std::string line; std::getline(std::cin, line);) {
         const long before = major_faults();
-        if (word.starts_with("fill ")) {
-            const std::size_t size = std::stoul(word.substr(5)) << 20;
-            void* memory =
-                mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-            if (memory == MAP_FAILED) {
-                std::perror("fill");
-                return 1;
-            }
-            for (std::size_t at = 0; at < size; at += 4096)
-                static_cast<volatile char*>(memory)[at] = 1;
-            std::cout << major_faults() - before << std::endl;
-            continue;
-        }
-        if (word.starts_with("roam ")) {
-            volatile char sink = 0;
-            for (std::size_t left = std::stoul(word.substr(5)); left > 0; --left) {
-                const std::string_view file = files[random() % files.size()];
-                sink = file[random() % (file.size() / 4096) * 4096];
-            }
-            static_cast<void>(sink);
-            std::cout << major_faults() - before << std::endl;
-            continue;
-        }
-        if (word == "unmap") {
-            for (const std::string_view file : files)
-                if (syscall(SYS_madvise, file.data(), file.size(), MADV_DONTNEED) != 0) {
-                    std::perror("unmap");
-                    return 1;
-                }
-            std::cout << major_faults() - before << std::endl;
-            continue;
-        }
+        const std::string word = line.substr(0, line.find(' '));
+        const auto number = [&] { return std::stoul(line.substr(word.size())); };
         if (word == "cached") {
-            std::size_t pages = 0;
-            for (const std::string_view file : files) {
-                std::vector<unsigned char> in_core((file.size() + 4095) / 4096);
-                mincore(const_cast<char*>(file.data()), file.size(), in_core.data());
-                for (const unsigned char each : in_core)
-                    pages += each & 1;
-            }
-            std::cout << pages << std::endl;
+            std::cout << cached(files) << std::endl;
             continue;
         }
-        if (word == "huge")
-            for (const std::string_view file : files)
-                if (syscall(SYS_madvise, file.data(), file.size(), MADV_HUGEPAGE) != 0) {
-                    std::perror("huge");
-                    return 1;
-                }
-        if (word != "touch" && word != "sip" && word != "huge") {
-            std::cerr << "hold: unknown word: " << word << '\n';
+        if (word == "huge") {
+            advise(files, MADV_HUGEPAGE);
+            touch(files, 1);
+            std::cout << huge_kib() << std::endl;
+            continue;
+        }
+        if (word == "touch") {
+            touch(files, 1);
+        } else if (word == "sip") {
+            touch(files, 4);
+        } else if (word == "roam") {
+            roam(files, number());
+        } else if (word == "unmap") {
+            advise(files, MADV_DONTNEED);
+        } else if (word == "fill") {
+            fill(number() << 20);
+        } else {
+            std::cerr << "hold: unknown word: " << line << '\n';
             return 2;
         }
-        const std::size_t part = word == "sip" ? 4 : 1;
-        volatile char sink = 0;
-        for (const std::string_view file : files)
-            for (std::size_t at = 0; at < file.size() / part; at += 4096)
-                sink = file[at];
-        static_cast<void>(sink);
-        std::cout << (word == "huge" ? huge_kib() : major_faults() - before) << std::endl;
+        std::cout << major_faults() - before << std::endl;
     }
     return 0;
 }
