@@ -186,7 +186,7 @@ TEST(LargeFolios, HugePageBeyondTheRangeIsNotIgnored) {
     const std::string policy = folder.file(
         "part.toml", "schema = 1\n[[rule]]\npath = \"" + file +
                          "\"\nrange = { length = \"1MiB\" }\naction = \"deactivate\"\n");
-    const Arm arm{policy, limit_for(Data::hot + 16 * MiB)};
+    const Arm arm{policy, limit_for(64 * MiB + 16 * MiB)};
     drop_caches();
     run({{built("tests/vm/hold")}});
     const MemoryCgroup cgroup(arm.limit);
