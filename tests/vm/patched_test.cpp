@@ -43,12 +43,12 @@ class FirstToGo : public Patched, public testing::WithParamInterface<const char*
     struct Left {
         double others_lost_share; ///< of the neighbour's file
         double own_lost_share;
-        double others_fault_share; ///< of its pages, touched at random afterwards
+        double others_fault_share; ///< major faults, as a share of its pages
     };
 
     /// Two processes with a file each, of one size, both used; that with a policy last, so
-    /// that a fair LRU takes of the other. Then memory gets short; meanwhile it may go on to
-    /// touch its file, at random.
+    /// that a fair LRU takes of the other. Then memory gets short; meanwhile both may go on to
+    /// touch their files, at random.
     static Left run_beside(const std::string& policy, Meanwhile meanwhile) {
         const std::string first = Data::need("hot"), other = Data::folder + "/other";
         std::filesystem::copy_file(first, other, std::filesystem::copy_options::skip_existing);
@@ -60,18 +60,20 @@ class FirstToGo : public Patched, public testing::WithParamInterface<const char*
         Child toucher({under(arm, {built("tests/vm/hold"), first}), {}, cgroup.path()});
         neighbour.ask("touch");
         toucher.ask("touch");
-        const auto pages = std::to_string(Data::hot / page_size);
+        const std::string roam = "roam " + std::to_string(Data::hot / page_size);
+        double others_faults = 0;
         for (int part = 0; part < 10; ++part) {
             neighbour.ask("fill " + std::to_string(data_size(40 * MiB) / MiB / 10));
-            if (meanwhile == Meanwhile::touching)
-                toucher.ask("roam " + pages);
+            if (meanwhile == Meanwhile::touching) {
+                toucher.ask(roam);
+                others_faults += std::stod(neighbour.ask(roam));
+            }
         }
-        const auto lost = [](Child& child) {
-            return 1 - std::stod(child.ask("cached")) * page_size / static_cast<double>(Data::hot);
+        const auto share = [](double pages) {
+            return pages * page_size / static_cast<double>(Data::hot);
         };
-        Left left{lost(neighbour), lost(toucher), 0};
-        left.others_fault_share =
-            std::stod(neighbour.ask("roam " + pages)) * page_size / static_cast<double>(Data::hot);
+        const auto lost = [&](Child& child) { return 1 - share(std::stod(child.ask("cached"))); };
+        const Left left{lost(neighbour), lost(toucher), share(others_faults)};
         EXPECT_EQ(cgroup.oom_kills(), 0u);
         expect_undisturbed(toucher.wait());
         EXPECT_TRUE(neighbour.wait().good());
@@ -110,6 +112,8 @@ TEST_P(FirstToGo, EvenIfTouched) {
     EXPECT_LE(left.others_lost_share, 0.01);
 }
 
+/// The neighbour's file is its hot set: were it idle, and the classic LRU's list had gone round
+/// once, it would be older than what a stream has just left there.
 TEST_P(FirstToGo, EvenIfTouchedMeanwhile) {
     const auto [by_default, left] = compare(Meanwhile::touching);
     report("default_others_fault_share", by_default.others_fault_share);
