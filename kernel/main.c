@@ -349,13 +349,18 @@ static bool pp_may_act(const struct bpf_prog *prog)
 	       pp_attached_to(prog, "pp_returning");
 }
 
+/*
+ * Built in, it is asked about all of the kernel's kfuncs; a module's about its own alone.
+ * An id that it does not know was relocated then: the module's BTF came with a base of
+ * its own (.BTF.base), for which the ids here were not.
+ */
 static int pp_kfunc_filter(const struct bpf_prog *prog, u32 kfunc_id)
 {
 	const u32 *pair = btf_id_set8_contains(&pp_kfunc_ids, kfunc_id);
 	bool may;
 
 	if (!pair)
-		return 0;
+		return __is_defined(MODULE) ? -EACCES : 0;
 	if (pair[1] & ~PP_ONLY_QUEUES) /* names another process */
 		may = prog->type == BPF_PROG_TYPE_SYSCALL;
 	else if (pair[1]) /* in a fault, too, where a folio is or may be locked */
