@@ -26,7 +26,7 @@
 struct reclaimer {
 	u64 debt; /* answers "yes" that no page reclaimed has paid for */
 	u64 most; /* pages that one of the processes asked about keeps, while in debt */
-	u32 futile; /* rounds of reclaim that freed nothing, less those that did */
+	u32 futile; /* rounds of reclaim that freed nothing, less those that did; saturates */
 	u32 in_batch;
 	u64 mm, start, end; /* pages one after the other that "yes" was said for last */
 };
@@ -192,10 +192,10 @@ static __always_inline void round_over(unsigned long reclaimed)
 
 	if (!me)
 		return;
-	if (!reclaimed)
+	if (reclaimed)
+		me->futile -= me->futile > 0;
+	else if (me->futile < at_least(cfg_valve_futile_activate, cfg_valve_futile_pin))
 		me->futile++;
-	else if (me->futile)
-		me->futile--;
 }
 
 SEC("tp_btf/mm_vmscan_memcg_reclaim_end")
