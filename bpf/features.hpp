@@ -4,9 +4,12 @@
 
 #include <pagepatrol/result.hpp>
 
+struct btf;
+
 namespace pagepatrol {
 
 /// EOPNOTSUPP with what is missing, and the oldest kernel that has it all.
-Result<void> require_kernel_features();
+/// @param kernel  its BTF; none: as this kernel describes itself
+Result<void> require_kernel_features(const btf* kernel = nullptr);
 
 } // namespace pagepatrol

@@ -155,8 +155,11 @@ if [ "$(id -u)" = 0 ]; then
 		fail "--replace leaves modules of the one before"
 	install --root "$work/root" --remove 6.12.1-mine
 	[ $rc = 0 ] && [ -z "$(find "$work/root" -name '*6.12.1-mine*')" ] || fail "--remove leaves something behind"
-	mkdir -p "$work/root/lib/modules/6.12.1-mine"
-	refuses 'did not install it' --root "$work/root" "$work/own"
+	for foreign in lib/modules/6.12.1-mine usr/src/linux-headers-6.12.1-mine boot/config-6.12.1-mine; do
+		mkdir -p "$work/root/$foreign"
+		refuses "did not install it: .*/$foreign\$" --root "$work/root" "$work/own"
+		rmdir "$work/root/$foreign"
+	done
 	if ! unshare --mount true; then
 		echo "not tested: installing onto this machine, which may not have mounts of its own"
 	elif ! onto_this_machine >"$work/said" 2>&1; then
