@@ -92,8 +92,8 @@ __bpf_kfunc int bpf_pp_activate(u64 start, u64 end)
  *
  * As MADV_COLD (accessed bits cleared, moved to the inactive list, private copies
  * in the range too), and then all of the files' pages that are cached, mapped or
- * not, to the end of that list that reclaim takes from next. Pages that others map
- * as well, or that are dirty, are left alone.
+ * not, to the end of that list that reclaim takes from next, but for dirty ones.
+ * Pages that others map as well are left alone.
  *
  * Return: as bpf_pp_activate(); -EOPNOTSUPP if the kernel lacks do_madvise()
  */

@@ -288,27 +288,46 @@ static unsigned long pp_chunk_end(struct vm_area_struct *vma,
 	return start + left;
 }
 
-/* Holds the mmap lock for one chunk at a time; steps over holes. */
-static void pp_do_range(struct mm_struct *mm, const struct pp_work *work)
+/*
+ * Finds the first chunk of a range, from @start on: steps over holes, and over what is no
+ * part of a file. Returns its mapping, with the mmap lock held; or NULL, without it, if
+ * there is none or the thread is being killed.
+ */
+static struct vm_area_struct *pp_lock_chunk(struct mm_struct *mm,
+					    const struct pp_work *work,
+					    unsigned long *start, unsigned long *end)
 {
-	unsigned long start = work->start;
-
-	while (start < work->end && !fatal_signal_pending(current)) {
+	while (*start < work->end && !fatal_signal_pending(current)) {
 		struct vm_area_struct *vma;
-		unsigned long end;
 
 		if (mmap_read_lock_killable(mm))
-			return;
-		vma = find_vma(mm, start);
+			return NULL;
+		vma = find_vma(mm, *start);
 		if (!vma || vma->vm_start >= work->end) {
 			mmap_read_unlock(mm);
-			return;
+			return NULL;
 		}
-		start = max(start, vma->vm_start);
-		end = pp_chunk_end(vma, work, start);
-		if (work->op != PP_WORK_SET_READAHEAD && start >= pp_vma_file_end(vma))
-			end = min(work->end, vma->vm_end);
-		else if (work->op == PP_WORK_DROP)
+		*start = max(*start, vma->vm_start);
+		if (work->op == PP_WORK_SET_READAHEAD ||
+		    *start < pp_vma_file_end(vma)) {
+			*end = pp_chunk_end(vma, work, *start);
+			return vma;
+		}
+		*start = vma->vm_end;
+		mmap_read_unlock(mm);
+		cond_resched();
+	}
+	return NULL;
+}
+
+/* Holds the mmap lock for one chunk at a time. */
+static void pp_do_range(struct mm_struct *mm, const struct pp_work *work)
+{
+	unsigned long start = work->start, end;
+	struct vm_area_struct *vma;
+
+	while ((vma = pp_lock_chunk(mm, work, &start, &end))) {
+		if (work->op == PP_WORK_DROP)
 			pp_vma_drop(vma, start, end);
 		else if (work->op == PP_WORK_DROP_REST)
 			pp_vma_drop_rest(vma, start, end, work);
@@ -319,6 +338,19 @@ static void pp_do_range(struct mm_struct *mm, const struct pp_work *work)
 		else
 			pp_vma_set_readahead(vma, work->pages);
 		mmap_read_unlock(mm);
+		start = end;
+		cond_resched();
+	}
+}
+
+/* MADV_COLD, which takes the lock itself. Mappings that it refuses are passed over. */
+static void pp_do_cold(struct mm_struct *mm, const struct pp_work *work)
+{
+	unsigned long start = work->start, end;
+
+	while (pp_lock_chunk(mm, work, &start, &end)) {
+		mmap_read_unlock(mm);
+		pp_call_do_madvise(mm, start, end - start, MADV_COLD);
 		start = end;
 		cond_resched();
 	}
@@ -481,7 +513,7 @@ static void pp_drain(void)
  */
 static void pp_do_deactivate(struct mm_struct *mm, const struct pp_work *work)
 {
-	pp_call_do_madvise(mm, work->start, work->end - work->start, MADV_COLD);
+	pp_do_cold(mm, work);
 	if (!pp_has_rotate)
 		return;
 	pp_drain();
