@@ -132,15 +132,21 @@ def read_figures(folder):
 
 
 def figures(folder, path):
+    """Fills in the columns of the kernels that ran, and leaves nothing of earlier runs in them."""
     with open(path, encoding="utf-8") as file:
         text = file.read()
     rows = {(row["test"], row["figure"]): row for row in doc_table.read(text, "figures", FIGURE_COLUMNS)}
-    for key, values in read_figures(folder).items():
+    found = read_figures(folder)
+    for row in rows.values():
+        for kernel in set().union(*found.values()):
+            row[kernel] = "-"
+    for key, values in found.items():
         row = rows.setdefault(key, dict(zip(("test", "figure"), key)))
         for kernel, by_lru in values.items():
             row[kernel] = " / ".join(by_lru.get(lru, "-") for lru in LRUS)
     with open(path, "w", encoding="utf-8") as file:
-        file.write(doc_table.replace(text, "figures", FIGURE_COLUMNS, rows.values()))
+        file.write(doc_table.replace(text, "figures", FIGURE_COLUMNS, [
+            row for row in rows.values() if any(row.get(kernel, "-") != "-" for kernel in FIGURE_KERNELS)]))
 
 
 if __name__ == "__main__":
