@@ -110,7 +110,7 @@ TEST(Lifecycle, AStormOfForksAndKillsLeavesNothingBehind) {
     const Json before = pagepatrol_ctl::status();
     const MemoryCgroup cgroup(arm.limit);
     const Ended ended = run({under(arm, {built("tests/vm/storm"), files, std::to_string(forks),
-                                         "64", std::to_string(rest)}),
+                                         "64", std::to_string(rest), "1"}),
                              {},
                              cgroup.path()},
                             full() ? 1200s : 300s);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// storm FOLDER FORKS THREADS REST: threads map, read, move and unmap the folder's files
+// storm FOLDER FORKS THREADS REST SEED: threads map, read, move and unmap the folder's files
 // while children are forked, do the same and are killed wherever they are, a few at a
 // time. A thread rests for REST milliseconds in between, a child for a hundredth of it at
 // most. Says how many were killed, and how many bytes were wrong. Knows nothing of
@@ -67,9 +67,11 @@ void round_trip(unsigned& seed) {
 } // namespace
 
 int main(int argc, char** argv) {
-    const unsigned rest = argc == 5 ? static_cast<unsigned>(std::atoi(argv[4])) : 0; // ms
-    if (rest == 0)
+    if (argc != 6)
         return 2;
+    const auto rest = static_cast<unsigned>(std::atoi(argv[4])); // ms
+    // Of threads and children each has one of its own: many are killed before they have done much.
+    auto seed = static_cast<unsigned>(std::atoi(argv[5])) << 16U;
     for (const auto& entry : std::filesystem::directory_iterator(argv[1])) {
         const int fd = open(entry.path().c_str(), O_RDONLY | O_CLOEXEC);
         struct stat st {};
@@ -80,8 +82,8 @@ int main(int argc, char** argv) {
     const int forks = std::atoi(argv[2]);
     std::vector<std::thread> threads;
     for (int i = 0; i < std::atoi(argv[3]); ++i)
-        threads.emplace_back([i, rest] {
-            for (unsigned seed = static_cast<unsigned>(i); !over;) {
+        threads.emplace_back([seed = seed++, rest]() mutable {
+            while (!over) {
                 round_trip(seed);
                 usleep(rest * 1000); // 64 of them leave some processor to the children
             }
@@ -99,7 +101,7 @@ int main(int argc, char** argv) {
     for (int i = 0; i < forks; ++i) {
         const pid_t pid = fork();
         if (pid == 0)
-            child(static_cast<unsigned>(i), rest);
+            child(seed + static_cast<unsigned>(i), rest);
         if (pid > 0)
             children.push_back(pid);
         if (children.size() >= most_children)

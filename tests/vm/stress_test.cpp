@@ -76,7 +76,8 @@ class Storms {
         finish();
         storm_ = std::make_unique<Child>(
             Command{under(arm_, {built("tests/vm/storm"), files_, std::to_string(forks), "8",
-                                 std::to_string(2000 * slowness())}), // else it never ends
+                                 std::to_string(2000 * slowness()), // else it never ends
+                                 std::to_string(++begun)}),
                     {},
                     cgroup_.path()});
     }
@@ -106,6 +107,8 @@ class Storms {
   private:
     // Few, so that many begin: one that once met PagePatrol unloaded pushes no more.
     static constexpr int forks = 12;
+    // Of all storms: were each like the one before, all that they touch would soon be in memory.
+    static inline int begun = 0;
     const MemoryCgroup cgroup_;
     const std::string files_;
     const Arm arm_;
