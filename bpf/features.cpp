@@ -27,18 +27,18 @@ constexpr Feature features[] = {
 
 } // namespace
 
-Result<void> require_kernel_features(const btf* kernel) {
-    std::unique_ptr<btf, decltype(&btf__free)> loaded(nullptr, btf__free);
-    if (!kernel) {
-        loaded.reset(btf__load_vmlinux_btf());
-        kernel = loaded.get();
-    }
+Result<void> require_kernel_features() {
+    const std::unique_ptr<btf, decltype(&btf__free)> kernel(btf__load_vmlinux_btf(), btf__free);
     if (!kernel)
         return Error{EOPNOTSUPP, "this kernel does not describe its types (BTF)",
                      "it needs CONFIG_DEBUG_INFO_BTF; Debian's kernels have it"};
+    return require_kernel_features(*kernel);
+}
+
+Result<void> require_kernel_features(const btf& kernel) {
     std::string missing;
     for (const Feature& feature : features)
-        if (btf__find_by_name_kind(kernel, feature.function, BTF_KIND_FUNC) < 0)
+        if (btf__find_by_name_kind(&kernel, feature.function, BTF_KIND_FUNC) < 0)
             missing += std::string(missing.empty() ? "" : "; ") + feature.function + "(), Linux " +
                        feature.since + ": " + feature.meaning;
     if (missing.empty())

@@ -9,7 +9,9 @@ struct btf;
 namespace pagepatrol {
 
 /// EOPNOTSUPP with what is missing, and the oldest kernel that has it all.
-/// @param kernel  its BTF; none: as this kernel describes itself
-Result<void> require_kernel_features(const btf* kernel = nullptr);
+Result<void> require_kernel_features();
+
+/// The same of a kernel that has this BTF.
+Result<void> require_kernel_features(const btf& kernel);
 
 } // namespace pagepatrol

@@ -137,9 +137,9 @@ def figures(folder, path):
         text = file.read()
     rows = {(row["test"], row["figure"]): row for row in doc_table.read(text, "figures", FIGURE_COLUMNS)}
     found = read_figures(folder)
+    none = dict.fromkeys(set().union(*found.values()), "-")
     for row in rows.values():
-        for kernel in set().union(*found.values()):
-            row[kernel] = "-"
+        row.update(none)
     for key, values in found.items():
         row = rows.setdefault(key, dict(zip(("test", "figure"), key)))
         for kernel, by_lru in values.items():

@@ -25,13 +25,13 @@ Btf kernel_with(std::initializer_list<const char*> functions) {
 
 TEST(KernelFeatures, AllThereIsNoError) {
     const Btf kernel = kernel_with({"bpf_rcu_read_lock", "register_btf_fmodret_id_set"});
-    EXPECT_TRUE(require_kernel_features(kernel.get()));
+    EXPECT_TRUE(require_kernel_features(*kernel));
 }
 
 /// As Debian 12's 6.1.
 TEST(KernelFeatures, WhatIsMissingAndTheOldestKernelThatDoesAreNamed) {
     const Btf kernel = kernel_with({"filemap_fault"});
-    const auto able = require_kernel_features(kernel.get());
+    const auto able = require_kernel_features(*kernel);
     ASSERT_FALSE(able);
     EXPECT_EQ(able.error().code, EOPNOTSUPP);
     for (const char* part :
@@ -42,7 +42,7 @@ TEST(KernelFeatures, WhatIsMissingAndTheOldestKernelThatDoesAreNamed) {
 
 TEST(KernelFeatures, OnlyWhatIsMissingIsNamed) {
     const Btf kernel = kernel_with({"bpf_rcu_read_lock"});
-    const auto able = require_kernel_features(kernel.get());
+    const auto able = require_kernel_features(*kernel);
     ASSERT_FALSE(able);
     EXPECT_EQ(able.error().what.find("bpf_rcu_read_lock"), std::string::npos);
 }
