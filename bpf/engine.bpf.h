@@ -175,22 +175,22 @@ static __always_inline u32 pp_search(const struct pp_range *ranges, u32 slots,
 
 static __always_inline bool pp_find_in(struct pp_table_head *head,
 				       const struct pp_range *ranges,
-				       const u32 *keep, u32 slots, u64 addr,
-				       struct pp_found *found)
+				       const u32 *keep, u32 slots, u64 first,
+				       u64 last, struct pp_found *found)
 {
 	u32 seq = *(volatile u32 *)&head->seq, half = seq & 1;
 	u32 nr = *(volatile u32 *)&head->nr[half], i;
 
 	if (!nr || nr > slots / 2)
 		return false;
-	i = pp_search(ranges, slots, half, nr, addr);
+	i = pp_search(ranges, slots, half, nr, last);
 	found->range = ranges[i];
 	found->keep_end = ranges[i].start;
 	if (!(head->flags & PP_TABLE_UNPAID))
 		found->keep_end += (u64)keep[i] << PAGE_SHIFT;
 	found->head = head;
 	barrier();
-	return found->range.start <= addr && addr < found->range.end &&
+	return found->range.start <= last && first < found->range.end &&
 	       *(volatile u32 *)&head->seq == seq;
 }
 
@@ -217,8 +217,12 @@ static __always_inline bool pp_published(const struct pp_table_head *head)
 	return *(volatile u32 *)&head->tgid;
 }
 
-/* Finds the range of address space @mm that @addr lies in. */
-static __always_inline bool pp_find(u64 mm, u64 addr, struct pp_found *found)
+/*
+ * Finds the last range of address space @mm that has one of the addresses from @first to
+ * @last in it.
+ */
+static __always_inline bool pp_find_last(u64 mm, u64 first, u64 last,
+					 struct pp_found *found)
 {
 	struct pp_small_table *small;
 	struct pp_large_table *large;
@@ -227,11 +231,17 @@ static __always_inline bool pp_find(u64 mm, u64 addr, struct pp_found *found)
 	pp_table_of(mm, &small, &large);
 	if (small)
 		return pp_find_in(&small->head, small->ranges, small->keep,
-				  2 * PP_SMALL_RANGES, addr, found);
+				  2 * PP_SMALL_RANGES, first, last, found);
 	if (large)
 		return pp_find_in(&large->head, large->ranges, large->keep,
-				  2 * PP_MAX_RANGES, addr, found);
+				  2 * PP_MAX_RANGES, first, last, found);
 	return false;
+}
+
+/* Finds the range of address space @mm that @addr lies in. */
+static __always_inline bool pp_find(u64 mm, u64 addr, struct pp_found *found)
+{
+	return pp_find_last(mm, addr, addr, found);
 }
 
 static __always_inline bool pp_keeps(u8 action)

@@ -103,6 +103,29 @@ static __always_inline bool afford(struct reclaimer *me, u8 action, u64 kept)
 	return true;
 }
 
+/* Is something of what was found, from @start on, to be kept? */
+static __always_inline bool keeps(const struct pp_found *found, u64 start)
+{
+	u64 from = start > found->range.start ? start : found->range.start;
+
+	return pp_keeps(found->range.action) && from < found->keep_end;
+}
+
+/*
+ * Finds the range by which the pages from @start to @end are judged. A huge page is
+ * one answer for all its ranges: that of the last if this is to be kept, else of the
+ * first.
+ */
+static __always_inline bool find_judge(u64 mm, u64 start, u64 end,
+				       struct pp_found *found)
+{
+	if (!pp_find_last(mm, start, end > start ? end - 1 : start, found))
+		return false;
+	if (found->range.start <= start || keeps(found, start))
+		return true;
+	return pp_find(mm, start, found);
+}
+
 SEC("fmod_ret/pp_page_used")
 int BPF_PROG(page_used, struct mm_struct *mm, unsigned long start,
 	     unsigned long end)
@@ -114,7 +137,7 @@ int BPF_PROG(page_used, struct mm_struct *mm, unsigned long start,
 	bool aside = start == end;
 	u8 action;
 
-	if (!pp_find(pp_mm_key(mm), start, &found))
+	if (!find_judge(pp_mm_key(mm), start, end, &found))
 		return PP_ANSWER_NONE;
 	action = found.range.action;
 	if (pp_can_ignore() && ((1u << action) & PP_IGNORED_ACTIONS)) {
@@ -125,7 +148,7 @@ int BPF_PROG(page_used, struct mm_struct *mm, unsigned long start,
 			pp_count(PP_STAT_IGNORED, 1);
 		return PP_ANSWER_IGNORE;
 	}
-	if (aside || !pp_keeps(action) || start >= found.keep_end)
+	if (aside || !keeps(&found, start))
 		return PP_ANSWER_NONE;
 	me = reclaimer(BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (me && said(me, found.mm, start))

@@ -49,7 +49,7 @@ __bpf_kfunc_start_defs();
  * module. The outcome is reported through pp_subscribed().
  *
  * Return: 0 if queued, -EINVAL outside a user process, -ENOMEM, -EBUSY with too
- * much queued, -ESRCH
+ * much queued, -ESRCH if the thread is exiting
  */
 __bpf_kfunc int bpf_pp_subscribe(void)
 {
@@ -62,7 +62,7 @@ __bpf_kfunc int bpf_pp_subscribe(void)
  * Once for each call that says 0, unless the thread ends or executes another program.
  *
  * Return: 0 if queued, -EINVAL outside a user process, -ENOMEM, -EBUSY with too
- * much queued, -ESRCH
+ * much queued, -ESRCH if the thread is exiting
  */
 __bpf_kfunc int bpf_pp_on_return(void)
 {
@@ -76,7 +76,7 @@ __bpf_kfunc int bpf_pp_on_return(void)
  *
  * Return: 0 if queued, -EINVAL for a bad range or outside a user process,
  * -ERANGE beyond the user address space, -ENOMEM, -EBUSY with too much queued,
- * -ESRCH, -EOPNOTSUPP if the kernel lacks folio_activate()
+ * -ESRCH if the thread is exiting, -EOPNOTSUPP if the kernel lacks folio_activate()
  */
 __bpf_kfunc int bpf_pp_activate(u64 start, u64 end)
 {

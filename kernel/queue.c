@@ -193,9 +193,10 @@ static int pp_queue_work(const struct pp_work *work)
 /* Does the work for current->mm, if that can be done on the spot, or queues it. */
 int pp_queue(struct pp_work work)
 {
-	if (!in_task() || !current->mm ||
-	    (current->flags & (PF_KTHREAD | PF_EXITING)))
+	if (!in_task() || !current->mm || (current->flags & PF_KTHREAD))
 		return -EINVAL;
+	if (current->flags & PF_EXITING)
+		return -ESRCH;
 	/* a worker that never goes back to user space (vhost), nor runs task work */
 	if ((current->flags & (PF_USER_WORKER | PF_IO_WORKER)) == PF_USER_WORKER)
 		return -EINVAL;

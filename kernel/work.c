@@ -171,10 +171,12 @@ static bool pp_folio_is_ours(struct vm_area_struct *vma, struct folio *folio)
 {
 	unsigned long address = vma->vm_start +
 				((folio->index - vma->vm_pgoff) << PAGE_SHIFT);
+	int mapcount = folio_mapcount(folio);
 
 	if (!folio_mapped(folio))
 		return true;
-	if (folio_mapcount(folio) != folio_nr_pages(folio) ||
+	/* one by one, or by one huge mapping: what else has both its ends counts as more */
+	if ((mapcount != folio_nr_pages(folio) && mapcount != 1) ||
 	    !pp_maps(address, folio) ||
 	    !pp_maps(address + folio_size(folio) - PAGE_SIZE, folio))
 		return false;

@@ -9,6 +9,7 @@
 //   huge    touches it with the advice MADV_HUGEPAGE; answers: KiB mapped by huge pages
 //   unmap   gives back all pages, by a raw madvise(MADV_DONTNEED); they stay in the cache
 //   cached  answers: pages of all files that are in memory
+//   first N answers: pages of the first N MiB of the first file that are in memory
 //   fill N  has N MiB more of memory of its own, and uses it; the same answer
 #include <cstdio>
 #include <cstdlib>
@@ -117,6 +118,10 @@ int main(int argc, char** argv) {
         const auto number = [&] { return std::stoul(line.substr(word.size())); };
         if (word == "cached") {
             std::cout << cached(files) << std::endl;
+            continue;
+        }
+        if (word == "first") {
+            std::cout << cached({files.front().substr(0, number() << 20)}) << std::endl;
             continue;
         }
         if (word == "huge") {

@@ -205,5 +205,79 @@ TEST(LargeFolios, HugePageBeyondTheRangeIsNotIgnored) {
     expect_undisturbed(child.wait());
 }
 
+/// What memory pressure leaves of two files that were mapped by huge pages, the first before
+/// the second, and are idle.
+struct Left {
+    double first, second;   ///< shares of the files
+    double first_huge_page; ///< share of that of the first file
+    std::uint64_t kept;     ///< times that the policy had reclaim keep a page
+};
+
+Left left_of_huge_pages(const std::string& first, const std::string& second,
+                        const std::string& policy) {
+    constexpr std::uint64_t huge_page = 2 * MiB;
+    const Arm arm{policy, limit_for(2 * 64 * MiB + 16 * MiB)};
+    drop_caches();
+    run({{built("tests/vm/hold")}}); // read now, it is no part of the pressure
+    const MemoryCgroup cgroup(arm.limit);
+    Child child({under(arm, {built("tests/vm/hold"), first, second}), {}, cgroup.path()});
+    const auto share = [](std::uint64_t size) { return 1 / static_cast<double>(size); };
+    const auto share_left = [&](const std::string& file) {
+        return share(Data::hot) *
+               std::stod(said_by({"fincore", "--bytes", "--noheadings", "--output", "RES", file}));
+    };
+    const double huge = std::stod(child.ask("huge")) * 1024 * share(2 * Data::hot);
+    const Json before = pagepatrol_ctl::status();
+    child.ask("fill " + std::to_string(data_size(40 * MiB) / MiB));
+    const Json after = pagepatrol_ctl::status();
+    const Left left = {share_left(first), share_left(second),
+                       std::stod(child.ask("first 2")) * page_size * share(huge_page),
+                       pagepatrol_ctl::total(after, "kept") -
+                           pagepatrol_ctl::total(before, "kept")};
+    const std::string arm_name = policy.empty() ? "default_" : "policy_";
+    report(arm_name + "first_left", left.first);
+    report(arm_name + "second_left", left.second);
+    EXPECT_GE(huge, 0.9) << "the test shows nothing";
+    EXPECT_EQ(cgroup.oom_kills(), 0u);
+    expect_undisturbed(child.wait());
+    return left;
+}
+
+std::string rule_for(const std::string& file, const std::string& rest) {
+    return "schema = 1\n[[rule]]\npath = \"" + file + "\"\n" + rest + "\n";
+}
+
+/// Reclaim asks about a huge page by its first address, where the range is not yet.
+TEST(LargeFolios, HugePageIsKeptForARangeInIt) {
+    const Xfs xfs;
+    const std::string first = xfs.copy_of(Data::need("hot"), "first");
+    const std::string second = xfs.copy_of(Data::need("hot"), "second");
+    const TemporaryFolder folder;
+    const std::string policy = folder.file(
+        "part.toml",
+        rule_for(first, "range = { offset = \"1MiB\", length = \"512KiB\" }\naction = \"pin\""));
+    const Left by_default = left_of_huge_pages(first, second, "");
+    const Left pinned = left_of_huge_pages(first, second, policy);
+    EXPECT_LE(by_default.first_huge_page, 0.5) << "the test shows nothing";
+    EXPECT_GT(pinned.kept, 0u);
+    EXPECT_EQ(pinned.first_huge_page, 1);
+}
+
+/// What is deactivated goes to the end of the list, huge pages that are mapped too: those that
+/// came there last are the first to go.
+TEST(LargeFolios, DeactivatedHugePagesGoToTheEnd) {
+    const Xfs xfs;
+    const std::string first = xfs.copy_of(Data::need("hot"), "first");
+    const std::string second = xfs.copy_of(Data::need("hot"), "second");
+    const TemporaryFolder folder;
+    const std::string policy =
+        folder.file("deactivate.toml", rule_for("/**/{first,second}", "action = \"deactivate\""));
+    const Left by_default = left_of_huge_pages(first, second, "");
+    const Left deactivated = left_of_huge_pages(first, second, policy);
+    EXPECT_LE(by_default.first, 0.75) << "the test shows nothing";
+    EXPECT_GE(deactivated.first, 0.95);
+    EXPECT_LE(deactivated.second, 0.75);
+}
+
 } // namespace
 } // namespace vmtest
