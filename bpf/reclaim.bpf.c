@@ -112,18 +112,28 @@ static __always_inline bool keeps(const struct pp_found *found, u64 start)
 }
 
 /*
- * Finds the range by which the pages from @start to @end are judged. A huge page is
- * one answer for all its ranges: that of the last if this is to be kept, else of the
- * first.
+ * Finds the range by which the pages from @start to @end are judged. Of a huge page that
+ * is the one with its first address, or the last that it touches, whichever is to be
+ * kept, and rather by a pin.
  */
 static __always_inline bool find_judge(u64 mm, u64 start, u64 end,
 				       struct pp_found *found)
 {
+	struct pp_found first;
+	bool keep;
+
 	if (!pp_find_last(mm, start, end > start ? end - 1 : start, found))
 		return false;
-	if (found->range.start <= start || keeps(found, start))
+	if (found->range.start <= start)
 		return true;
-	return pp_find(mm, start, found);
+	keep = keeps(found, start);
+	if (keep && found->range.action == PP_ACTION_PIN)
+		return true;
+	if (!pp_find(mm, start, &first))
+		return keep;
+	if (!keep || keeps(&first, start))
+		*found = first;
+	return true;
 }
 
 SEC("fmod_ret/pp_page_used")

@@ -10,7 +10,7 @@
 
 export PAGEPATROL_CACHE=$work/cache
 source=$PAGEPATROL_CACHE/kernel-source/6.12.1-1
-mkdir -p "$PAGEPATROL_CACHE/kernels/6.12.1+deb12-amd64" "$source"/{mm,scripts/package} "$work"/{patches,own}
+mkdir -p "$PAGEPATROL_CACHE/kernels/6.12.1+deb12-amd64" "$source"/{mm,scripts/package} "$work/patches"
 echo 6.12.1+deb12-amd64 >"$PAGEPATROL_CACHE/kernels/6.12.1+deb12-amd64/release"
 
 # Kconfig's part: an option in $LOSE is one that something it depends on does not let be.
@@ -66,7 +66,7 @@ build() {
 	rc=0
 	: >"$work/called"
 	result=$(CALLED=$work/called "$script" --patches "$work/patches" "$@" 2>"$work/said") || rc=$?
-	called=$(tr '\n' ' ' <"$work/called")
+	called=$(sort "$work/called" | tr '\n' ' ') # make does two things at a time
 }
 script=$repo/kernel/build-kernel
 
@@ -118,12 +118,12 @@ script=$repo/kernel/build-kernel
 printf 'CONFIG_SATA_AHCI=y\nCONFIG_SYSTEM_TRUSTED_KEYS="debian/certs"\nCONFIG_MODULE_SIG=y\n' >"$work/config"
 build --config "$work/config"
 config=$result/boot/config-6.12.1-pagepatrol
-[ $rc = 0 ] && [ "$called" = 'olddefconfig bzImage modules ' ] && [ "$(<"$result/configured-from")" = own ] &&
+[ $rc = 0 ] && [ "$called" = 'bzImage modules olddefconfig ' ] && [ "$(<"$result/configured-from")" = own ] &&
 	grep -qx CONFIG_SATA_AHCI=y "$config" && grep -qx CONFIG_BPF_SYSCALL=y "$config" && ! grep -q -e '^CONFIG_MODULE_SIG' -e debian/certs "$config" ||
 	fail "--config: status $rc, make was asked for $called"
 printf 'Module Size Used by\nahci 1 0\n' >"$work/lsmod"
 LSMOD=$work/lsmod build --config "$work/config" --only-used-modules
-[ $rc = 0 ] && [ "$called" = "localmodconfig $work/lsmod olddefconfig bzImage modules " ] || fail "--only-used-modules: status $rc, make was asked for $called"
+[ $rc = 0 ] && [ "$called" = "bzImage localmodconfig $work/lsmod modules olddefconfig " ] || fail "--only-used-modules: status $rc, make was asked for $called"
 build --only-used-modules
 [ $rc = 125 ] && grep -q 'add --from-running-config' "$work/said" || fail "--only-used-modules without a configuration: status $rc"
 
@@ -133,10 +133,11 @@ if [ "$(id -u)" != 0 ] || ! unshare --mount true; then
 else
 	gzip -c "$work/config" >"$work/config.gz"
 	running() {
-		unshare --mount bash -c 'mount -t tmpfs none /boot
+		unshare --mount bash -euc 'mount -t tmpfs none /boot
 			[ ! -e /proc/config.gz ] || mount --bind "$1.gz" /proc/config.gz
 			[ -e /proc/config.gz ] || cp "$1" "/boot/config-$(uname -r)"
-			shift && exec "$@"' bash "$work/config" "$@"
+			shift
+			exec "$@"' bash "$work/config" "$@"
 	}
 	result=$(CALLED=$work/called running "$script" --patches "$work/patches" --from-running-config 2>"$work/said") &&
 		[ "$(<"$result/configured-from")" = own ] && grep -qx CONFIG_SATA_AHCI=y "$result/boot/config-6.12.1-pagepatrol" ||
