@@ -42,24 +42,6 @@ printf '#!/bin/sh\nmkdir -p "$1" && echo headers >"$1/Makefile"\n' >"$source/scr
 chmod +x "$source/scripts/package/install-extmod-build"
 echo old >"$source/mm/a.c"
 
-cat >"$work/0001-change.patch" <<'MAIL'
-From 0000000000000000000000000000000000000000 Mon Sep 17 00:00:00 2001
-From: A <a@example.org>
-Date: Tue, 24 Nov 2026 12:00:00 +0000
-Subject: [PATCH] mm: new
-
-Signed-off-by: A <a@example.org>
----
- mm/a.c | 2 +-
- 1 file changed, 1 insertion(+), 1 deletion(-)
-
---- a/mm/a.c
-+++ b/mm/a.c
-@@ -1 +1 @@
--old
-+new
-MAIL
-
 # build ARGUMENT...: leaves its status in $rc, what it printed in $result, what it said in
 # $work/said, and what make was asked for in $called
 build() {
@@ -93,7 +75,7 @@ build --debug
 	fail "--debug: $(<"$result/release")"
 
 # what goes in decides, and what the tree holds follows the series both ways
-cp "$work/0001-change.patch" "$work/patches/"
+a_patch >"$work/patches/0001-change.patch"
 echo 0001-change.patch >"$work/patches/series"
 build
 [ "$result" != "$first" ] && [ "$(<"$result/boot/vmlinuz-6.12.1-pagepatrol")" = new ] || fail "the series is not in the result"

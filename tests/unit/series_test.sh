@@ -10,23 +10,7 @@ mkdir -p "$work"/{tree/mm,patches,own,home,hook}
 echo old >"$work/tree/mm/a.c"
 echo 0001-change.patch >"$work/patches/series"
 echo @sources >>"$work/patches/series"
-cat >"$work/patches/0001-change.patch" <<'MAIL'
-From 0000000000000000000000000000000000000000 Mon Sep 17 00:00:00 2001
-From: A <a@example.org>
-Date: Tue, 24 Nov 2026 12:00:00 +0000
-Subject: [PATCH] mm: new
-
-Signed-off-by: A <a@example.org>
----
- mm/a.c | 2 +-
- 1 file changed, 1 insertion(+), 1 deletion(-)
-
---- a/mm/a.c
-+++ b/mm/a.c
-@@ -1 +1 @@
--old
-+new
-MAIL
+a_patch >"$work/patches/0001-change.patch"
 echo 'mm: own files' >"$work/patches/sources.message"
 printf 'mm: a series\n\nWhat for.\n' >"$work/patches/cover"
 for file in shared.c header.h alone.c Kconfig; do echo "$file" >"$work/own/$file"; done
