@@ -22,6 +22,15 @@ std::string said_by(const Argv& command) {
     return ended.out.substr(0, ended.out.find('\n'));
 }
 
+double bytes_cached(const std::string& file) {
+    return std::stod(said_by({"fincore", "--bytes", "--noheadings", "--output", "RES", file}));
+}
+
+/// A policy with one rule.
+std::string rule_for(const std::string& file, const std::string& rest) {
+    return "schema = 1\n[[rule]]\npath = \"" + file + "\"\n" + rest + "\n";
+}
+
 /// A command that undoes something, at the end.
 struct AtEnd {
     ~AtEnd() {
@@ -161,19 +170,17 @@ TEST(LargeFolios, WhatIsEvictedIsCutNowhere) {
     const std::string file = xfs.copy_of(Data::need("hot"), "once");
     const TemporaryFolder folder;
     const std::string policy = folder.file(
-        "evict.toml", "schema = 1\n[[rule]]\npath = \"" + file +
-                          "\"\naction = \"none\"\nmadvise = { dontneed = \"evict\" }\n");
+        "evict.toml", rule_for(file, "action = \"none\"\nmadvise = { dontneed = \"evict\" }"));
     const double large = share_in_large_folios(file, Data::hot);
     drop_caches();
     // from within the first folio on, which stays
     expect_undisturbed(must_run(
         {under({policy}, python("read_and_evict.py", {file, std::to_string(page_size)}))}));
-    const std::uint64_t left =
-        std::stoull(said_by({"fincore", "--bytes", "--noheadings", "--output", "RES", file}));
+    const double left = bytes_cached(file);
     report("share_in_large_folios", large);
-    report("bytes_left", static_cast<double>(left));
+    report("bytes_left", left);
     EXPECT_GE(large, 0.9) << "the test shows nothing";
-    EXPECT_LE(left, data_size(MiB));
+    EXPECT_LE(left, static_cast<double>(data_size(MiB)));
 }
 
 /// A huge page is asked about as a whole, and its first part does not speak for the rest.
@@ -184,8 +191,7 @@ TEST(LargeFolios, HugePageBeyondTheRangeIsNotIgnored) {
     const std::string file = xfs.copy_of(Data::need("hot"), "huge");
     const TemporaryFolder folder;
     const std::string policy = folder.file(
-        "part.toml", "schema = 1\n[[rule]]\npath = \"" + file +
-                         "\"\nrange = { length = \"1MiB\" }\naction = \"deactivate\"\n");
+        "part.toml", rule_for(file, "range = { length = \"1MiB\" }\naction = \"deactivate\""));
     const Arm arm{policy, limit_for(64 * MiB + 16 * MiB)};
     drop_caches();
     run({{built("tests/vm/hold")}});
@@ -221,17 +227,13 @@ Left left_of_huge_pages(const std::string& first, const std::string& second,
     run({{built("tests/vm/hold")}}); // read now, it is no part of the pressure
     const MemoryCgroup cgroup(arm.limit);
     Child child({under(arm, {built("tests/vm/hold"), first, second}), {}, cgroup.path()});
-    const auto share = [](std::uint64_t size) { return 1 / static_cast<double>(size); };
-    const auto share_left = [&](const std::string& file) {
-        return share(Data::hot) *
-               std::stod(said_by({"fincore", "--bytes", "--noheadings", "--output", "RES", file}));
-    };
-    const double huge = std::stod(child.ask("huge")) * 1024 * share(2 * Data::hot);
+    const auto size = static_cast<double>(Data::hot);
+    const double huge = std::stod(child.ask("huge")) * 1024 / (2 * size);
     const Json before = pagepatrol_ctl::status();
     child.ask("fill " + std::to_string(data_size(40 * MiB) / MiB));
     const Json after = pagepatrol_ctl::status();
-    const Left left = {share_left(first), share_left(second),
-                       std::stod(child.ask("first 2")) * page_size * share(huge_page),
+    const Left left = {bytes_cached(first) / size, bytes_cached(second) / size,
+                       std::stod(child.ask("first 2")) * page_size / huge_page,
                        pagepatrol_ctl::total(after, "kept") -
                            pagepatrol_ctl::total(before, "kept")};
     const std::string arm_name = policy.empty() ? "default_" : "policy_";
@@ -241,10 +243,6 @@ Left left_of_huge_pages(const std::string& first, const std::string& second,
     EXPECT_EQ(cgroup.oom_kills(), 0u);
     expect_undisturbed(child.wait());
     return left;
-}
-
-std::string rule_for(const std::string& file, const std::string& rest) {
-    return "schema = 1\n[[rule]]\npath = \"" + file + "\"\n" + rest + "\n";
 }
 
 /// Reclaim asks about a huge page by its first address, where the range is not yet.
